@@ -1,0 +1,1 @@
+//! Bytes to scans and commands.

@@ -1,0 +1,345 @@
+//! The log that joins the stations: an epoch is one value, committed whole or not at all.
+//!
+//! Enters: the [`Epoch`]s of a worker. Leaves: records of the lanes, in the order of their offsets per partition.
+//! Always true:
+//! - a reader sees only records of committed epochs, and each exactly once per position;
+//! - outputs and positions of an epoch become visible together, over all partitions;
+//! - begin, produce, abort, group membership and fencing are the implementation's own business.
+//!
+//! Three implementations pass one conformance suite: `local` (embedded, durable, one directory), `sim` (in memory,
+//! seeded, with faults) and `kafka` (in the edge).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::model::{Lane, Partition, Timestamp, Topic};
+
+/// The next offset to read, per lane and partition. What a group commits.
+pub type Positions = BTreeMap<(Lane, Partition), u64>;
+
+/// Records of one partition of one lane, in the order of their offsets (which may have gaps).
+#[derive(Clone, Debug, Default)]
+pub struct RecordBatch {
+    bytes: Vec<u8>,
+    records: Vec<RecordMeta>,
+}
+
+#[derive(Clone, Debug)]
+struct RecordMeta {
+    offset: u64,
+    timestamp: Timestamp,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    content_type: Option<Range<usize>>,
+}
+
+/// One record, borrowed from its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its own offset; the next position is one more.
+    pub offset: u64,
+    /// When it was written, as the log says.
+    pub timestamp: Timestamp,
+    /// Its key: a hint, never trusted.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The header `content-type`.
+    pub content_type: Option<&'a [u8]>,
+}
+
+impl RecordBatch {
+    /// Copies a record to the end. Offsets must rise.
+    pub fn push(&mut self, record: Record<'_>) {
+        assert!(self.records.last().is_none_or(|last| last.offset < record.offset), "offsets must rise");
+        let bytes = &mut self.bytes;
+        let mut keep = |part: Option<&[u8]>| {
+            part.map(|part| {
+                let start = bytes.len();
+                bytes.extend_from_slice(part);
+                start..bytes.len()
+            })
+        };
+        let meta = RecordMeta {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: keep(record.key),
+            value: keep(record.value),
+            content_type: keep(record.content_type),
+        };
+        self.records.push(meta);
+    }
+
+    /// The records, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        self.records.iter().map(|meta| Record {
+            offset: meta.offset,
+            timestamp: meta.timestamp,
+            key: meta.key.clone().map(|range| &self.bytes[range]),
+            value: meta.value.clone().map(|range| &self.bytes[range]),
+            content_type: meta.content_type.clone().map(|range| &self.bytes[range]),
+        })
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+}
+
+/// What an epoch writes: records with explicit partitions, packed in one buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    records: Vec<OutMeta>,
+}
+
+#[derive(Clone, Debug)]
+struct OutMeta {
+    topic: Topic,
+    partition: Partition,
+    timestamp: Timestamp,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Vec<(&'static str, Range<usize>)>,
+}
+
+/// One record to write, borrowed from its outbox.
+#[derive(Clone, Copy, Debug)]
+pub struct OutRecord<'a> {
+    /// Where it goes.
+    pub topic: Topic,
+    /// Which partition of it.
+    pub partition: Partition,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    outbox: &'a Outbox,
+    headers: &'a [(&'static str, Range<usize>)],
+}
+
+impl<'a> OutRecord<'a> {
+    /// Its headers, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> + use<'a> {
+        let outbox = self.outbox;
+        self.headers.iter().map(move |(name, range)| (*name, &outbox.bytes[range.clone()]))
+    }
+}
+
+impl Outbox {
+    /// Adds a record.
+    pub fn push(
+        &mut self,
+        topic: Topic,
+        partition: Partition,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&'static str, &[u8])],
+    ) {
+        let bytes = &mut self.bytes;
+        let mut keep = |part: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(part);
+            start..bytes.len()
+        };
+        let meta = OutMeta {
+            topic,
+            partition,
+            timestamp,
+            key: key.map(&mut keep),
+            value: value.map(&mut keep),
+            headers: headers.iter().map(|(name, value)| (*name, keep(value))).collect(),
+        };
+        self.records.push(meta);
+    }
+
+    /// The records, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = OutRecord<'_>> {
+        self.records.iter().map(|meta| OutRecord {
+            topic: meta.topic,
+            partition: meta.partition,
+            timestamp: meta.timestamp,
+            key: meta.key.clone().map(|range| &self.bytes[range]),
+            value: meta.value.clone().map(|range| &self.bytes[range]),
+            outbox: self,
+            headers: &meta.headers,
+        })
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of keys, values and headers.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+}
+
+/// All that a worker did between two commits.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch<'a> {
+    /// What it writes. For every partition that it writes state or hops *from*, `positions` has at least one input
+    /// of that partition (an unchanged one, if nothing was read): otherwise a zombie's timer-only epoch would
+    /// escape the generation check.
+    pub outputs: &'a Outbox,
+    /// The next offsets of what it read.
+    pub positions: &'a Positions,
+}
+
+/// What a poll brought.
+#[derive(Clone, Debug)]
+pub enum Polled {
+    /// Records of one partition of the lane.
+    Records {
+        /// The lane that was polled.
+        lane: Lane,
+        /// The partition they are from.
+        partition: Partition,
+        /// The records.
+        batch: RecordBatch,
+    },
+    /// The partition is drained: its end was reached, and has been since the last `Eof` or records of it. Reported
+    /// once after each time the end is reached.
+    Eof {
+        /// The lane that was polled.
+        lane: Lane,
+        /// The partition that is drained.
+        partition: Partition,
+    },
+    /// These partitions are now ours, all lanes of each, from these positions on (0 when nothing was committed).
+    Assigned(Positions),
+    /// These partitions are about to be taken away. Unless `lost`, the worker may commit its open epoch; the next
+    /// poll completes the revocation.
+    Revoked {
+        /// All partitions that go.
+        partitions: Vec<Partition>,
+        /// They belong to somebody else already: roll back, a commit would be refused.
+        lost: bool,
+    },
+    /// Nothing within the time.
+    Idle,
+}
+
+/// What became of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Committed: visible, positions moved.
+    Done,
+    /// Not committed, for certain: roll back and `seek`.
+    Undone,
+    /// Unknown: ask `resolve`, then keep or roll back.
+    InDoubt,
+    /// Somebody else has our name or our partitions: roll back and stop.
+    Fenced,
+}
+
+/// A failing world: the worker stops, and whoever runs it says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct LogError {
+    /// What was attempted, and on what.
+    pub what: String,
+    /// What went wrong, and what to do about it.
+    pub why: String,
+    /// Whether the state or the log does not fit, so that going on could lose data (exit code 5); otherwise the log
+    /// cannot be reached (exit code 4).
+    pub refused: bool,
+}
+
+/// A partitioned log with groups and atomic epochs, seen by one worker.
+///
+/// The partitions of all topics are numbered alike: partition `p` of every topic has one owner.
+pub trait Log {
+    /// How many partitions every topic has.
+    fn partitions(&self) -> u32;
+
+    /// The next thing that happened on `lane`, with at most `max` records, after at most `wait`. Assignment and
+    /// revocation may be reported on any lane.
+    fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError>;
+
+    /// Writes outputs and positions, all or nothing.
+    fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError>;
+
+    /// After `InDoubt`: settles the epoch and returns the committed positions of our partitions.
+    fn resolve(&mut self) -> Result<Positions, LogError>;
+
+    /// Reads on from these positions; records already fetched beyond them are dropped.
+    fn seek(&mut self, positions: &Positions) -> Result<(), LogError>;
+
+    /// The first offset of the partition's `state` log that is still there.
+    fn start(&mut self, partition: Partition) -> Result<u64, LogError>;
+
+    /// The end of the partition's `state` log: the offset the next record gets, open epochs included.
+    fn end(&mut self, partition: Partition) -> Result<u64, LogError>;
+
+    /// Hands the committed records of the partition's `state` log in `from..to` to `sink`, in order.
+    fn restore(
+        &mut self,
+        partition: Partition,
+        from: u64,
+        to: u64,
+        sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
+    ) -> Result<(), LogError>;
+
+    /// Lets the partition's `state` log begin at `offset`; what is before it may be deleted.
+    fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_gives_back_what_was_put_in() {
+        let mut outbox = Outbox::default();
+        outbox.push(Topic::Hops, Partition(3), Timestamp(5), None, Some(b"v"), &[]);
+        outbox.push(
+            Topic::DeadLetters,
+            Partition(0),
+            Timestamp(6),
+            Some(b"k"),
+            None,
+            &[("a", b"1"), ("b", b"")],
+        );
+        let seen: Vec<_> = outbox
+            .iter()
+            .map(|r| (r.topic, r.partition.0, r.timestamp.0, r.key, r.value, r.headers().collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (Topic::Hops, 3, 5, None, Some(&b"v"[..]), vec![]),
+                (Topic::DeadLetters, 0, 6, Some(&b"k"[..]), None, vec![("a", &b"1"[..]), ("b", &b""[..])]),
+            ]
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! How stations run: workers, epochs, undo, positions, the state log and the [`log::Log`] that joins them.
+
+pub mod log;

@@ -1,0 +1,1 @@
+//! What a number shows: progress, its join, and the view.

@@ -1,0 +1,1 @@
+//! Tracking number → shipment and box.

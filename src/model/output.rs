@@ -1,0 +1,290 @@
+//! What goes out: the documents of §4.4, field by field.
+//!
+//! Enters: values that the stations computed. Leaves: types whose JSON is the contract. Always true: every field is
+//! written, unknown is `null`, times are UTC.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    CommandErrorCode, CommandKind, ExpectedSource, Mode, Status, Timestamp, Validation, Verdict, Window,
+};
+
+/// A fraction in thousandths, written as a JSON number without trailing zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Milli(pub u16);
+
+impl Serialize for Milli {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_multiple_of(1000) {
+            serializer.serialize_u16(self.0 / 1000)
+        } else {
+            serializer.serialize_f64(f64::from(self.0) / 1000.0)
+        }
+    }
+}
+
+/// When freight is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct Expected {
+    pub earliest: Option<Timestamp>,
+    pub latest: Option<Timestamp>,
+    pub source: ExpectedSource,
+    pub confidence: Milli,
+}
+
+/// A window with its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct WindowView {
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub locked: bool,
+    pub verdict: Verdict,
+}
+
+/// Boxes of a plan line, by milestone name (`NONE` for never scanned), zeros omitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct BoxCounts {
+    pub total: u32,
+    pub tracked: u32,
+    pub by_milestone: BTreeMap<&'static str, u32>,
+}
+
+/// A line of the receiving plan; key `fc|shipment`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct PlanLine<'a> {
+    pub fc: &'a str,
+    pub shipment_id: &'a str,
+    pub version: u64,
+    pub cause: Cause,
+    pub mode: Mode,
+    pub carrier: &'a str,
+    pub carrier_name: Option<&'a str>,
+    pub partnered: bool,
+    pub status: Status,
+    pub milestone: Option<&'static str>,
+    pub boxes: BoxCounts,
+    pub pallets: u32,
+    pub units: u64,
+    pub weight_g: u64,
+    pub expected: Expected,
+    pub window: Option<WindowView>,
+    pub need_by: Option<Timestamp>,
+    pub flags: Vec<&'static str>,
+    pub occurred_at: Option<Timestamp>,
+    pub caused_by: Vec<String>,
+}
+
+/// What made a plan line change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names are the contract's own (§4.4)")]
+pub enum Cause {
+    Timer,
+    Scan,
+    Command,
+    Receiving,
+}
+
+/// The current state of a shipment, or one page of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct ShipmentDoc<'a> {
+    pub shipment_id: &'a str,
+    pub account: &'a str,
+    pub fc: &'a str,
+    pub mode: Mode,
+    pub partnered: bool,
+    pub carrier: &'a str,
+    pub carrier_name: Option<&'a str>,
+    pub status: Status,
+    pub created_at: Timestamp,
+    pub status_since: Timestamp,
+    pub freight_bill: Option<&'a str>,
+    pub bill_of_lading: Option<&'a str>,
+    pub milestone: Option<&'static str>,
+    pub window: Option<WindowView>,
+    pub expected: Expected,
+    pub version: u64,
+    pub page: u32,
+    pub pages: u32,
+    pub boxes: Vec<BoxDoc<'a>>,
+    pub problems: Vec<String>,
+}
+
+/// A box of a shipment document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct BoxDoc<'a> {
+    pub box_id: &'a str,
+    pub units: u32,
+    pub weight_g: u32,
+    pub tracking_id: Option<&'a str>,
+    pub validation: Option<Validation>,
+    pub milestone: Option<&'static str>,
+    pub milestones: BTreeMap<&'static str, MilestoneDoc>,
+    pub flags: Vec<&'static str>,
+    pub eta: Option<Timestamp>,
+}
+
+/// When a milestone was reached, and the scan that said so while it is still remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct MilestoneDoc {
+    pub at: Timestamp,
+    pub source: Option<String>,
+}
+
+/// Totals of an FC, a day and a mode; key `fc|day|mode`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct ArrivalsDoc<'a> {
+    pub fc: &'a str,
+    pub day: &'a str,
+    pub mode: Mode,
+    pub shipments: i64,
+    pub boxes: i64,
+    pub units: i64,
+    pub pallets: i64,
+    pub weight_g: i64,
+    pub by_band: BandCounts,
+    pub late_risk: i64,
+}
+
+/// Boxes by milestone band.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct BandCounts {
+    pub registered: i64,
+    pub in_transit: i64,
+    pub near: i64,
+    pub at_fc: i64,
+    pub delivered: i64,
+}
+
+/// The kinds of problems (R23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names are the contract's own (R23)")]
+pub enum ProblemKind {
+    MissingTracking,
+    MissedWindowEarly,
+    MissedWindowLate,
+}
+
+impl ProblemKind {
+    /// The name in messages and problem IDs.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProblemKind::MissingTracking => "MISSING_TRACKING",
+            ProblemKind::MissedWindowEarly => "MISSED_WINDOW_EARLY",
+            ProblemKind::MissedWindowLate => "MISSED_WINDOW_LATE",
+        }
+    }
+
+    /// Whether it counts against the account's standing.
+    pub fn is_defect(self) -> bool {
+        self == ProblemKind::MissingTracking
+    }
+}
+
+/// How a problem stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names are the contract's own (§4.4)")]
+pub enum ProblemStatus {
+    Open,
+    Acknowledged,
+    Resolved,
+}
+
+/// A problem; key = problem ID, `shipment:KIND`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct ProblemDoc<'a> {
+    pub problem_id: &'a str,
+    pub shipment_id: &'a str,
+    pub account: &'a str,
+    pub fc: &'a str,
+    pub kind: ProblemKind,
+    pub defect: bool,
+    pub status: ProblemStatus,
+    pub boxes: Vec<&'a str>,
+    pub opened_at: Timestamp,
+    pub acknowledged_at: Option<Timestamp>,
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// An account's standing; key = account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
+pub struct AccountDoc<'a> {
+    pub account: &'a str,
+    pub evaluated: i64,
+    pub defective: i64,
+    pub rate: f64,
+    pub level: &'static str,
+    pub level_since: Option<Timestamp>,
+    pub restricted_until: Option<Timestamp>,
+    pub unacknowledged: i64,
+}
+
+/// The outcome of a command; key = shipment ID.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.3)")]
+pub struct CommandResult<'a> {
+    pub command_id: &'a str,
+    pub shipment_id: &'a str,
+    #[serde(rename = "type")]
+    pub kind: CommandKind,
+    pub outcome: Outcome,
+    pub errors: &'a [CommandRemark],
+    pub warnings: &'a [CommandRemark],
+    pub version: u64,
+}
+
+/// Whether a command was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are the contract's own (§4.3)")]
+pub enum Outcome {
+    Accepted,
+    Rejected,
+}
+
+/// An error or a warning of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[expect(missing_docs, reason = "the fields are the contract's own (§4.3)")]
+pub struct CommandRemark {
+    pub code: CommandErrorCode,
+    pub message: Cow<'static, str>,
+    pub box_id: Option<String>,
+    pub tracking_id: Option<String>,
+    pub retry_after: Option<Timestamp>,
+}
+
+/// A delivery window as commands carry it; kept here because `shipments` shows the same shape.
+impl From<(Window, bool, Verdict)> for WindowView {
+    fn from((window, locked, verdict): (Window, bool, Verdict)) -> Self {
+        WindowView { start: window.start, end: window.end, locked, verdict }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousandths_are_plain_numbers() {
+        for (milli, want) in [(1000, "1"), (950, "0.95"), (475, "0.475"), (0, "0"), (800, "0.8")] {
+            assert_eq!(serde_json::to_string(&Milli(milli)).expect("a number"), want);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The stations: scan, shipment, ledger.

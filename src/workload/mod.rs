@@ -1,0 +1,1 @@
+//! A seeded world that looks like the real thing.
