@@ -53,6 +53,7 @@ macro_rules! embedded {
 /// The files that are built in.
 const EMBEDDED: &[(&str, &str)] = embedded![
     "x12_1650.toml",
+    "rec24.toml",
     "ups.toml",
     "fedex.toml",
     "usps.toml",
