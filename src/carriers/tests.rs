@@ -545,7 +545,8 @@ fn a_users_file_adds_a_carrier_or_replaces_one() {
     assert_eq!((effect.milestone, effect.flags), (Some(Milestone::InTransit), FlagSet::of(Flag::Delayed)));
 
     let ups = "code = 'UPS'\nid = 1\nname = 'mine'\nkind = 'parcel'\n[codes]\nLOST = ['D']";
-    let catalogue = Catalogue::with_files(&file(ups)).expect("good");
+    // Even if it has the name of the file that it replaces.
+    let catalogue = Catalogue::with_files(&[("ups.toml".to_owned(), ups.to_owned())]).expect("good");
     let carrier = id(&catalogue, "UPS");
     let effect = catalogue.effect(carrier, None, "D").expect("known");
     assert_eq!(effect.milestone, Some(Milestone::Lost));
@@ -598,6 +599,8 @@ fn errors_of_files_point_at_the_bytes() {
             Some("'X'"),
             "this code has an effect already",
         ),
+        (format!("{head}[codes]\nLOST=['d']\nHELD=['D']"), Some("'d'"), "this code has an effect already"),
+        (format("shapes=['d']\nprefixes=['d','xc']"), Some("'xc'"), "a prefix has no check character"),
         (format!("{head}[codes]\nLOST=[' ']"), Some("' '"), "a code is not empty"),
         (format("shapes=['d{4}?']"), Some("?"), "no shape has this character"),
         (
