@@ -2,3 +2,6 @@
 
 /// What every log must do, and what the in-process ones do beyond it.
 mod conformance;
+
+/// The README's example through `replay`.
+mod replay;

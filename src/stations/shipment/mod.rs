@@ -491,7 +491,7 @@ impl ShipmentStation {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.dirty_since = Some(stream_time);
             }
-            let due = derived.due.min(flush_due(shipment, rules));
+            let due = derived.due;
             self.pending.get_mut(id).expect("a marked shipment is pending").derived = Some(derived);
             self.queue(id, due);
         }

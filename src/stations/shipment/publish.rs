@@ -73,6 +73,8 @@ impl ShipmentStation {
             let Pending { derived, cause, sources, commanded } = pending.remove(id).expect("listed");
             let derived = derived.expect("settled before it is published");
             documents.push(self.publish_shipment(rules, stream_time, id, &derived, cause, &sources, commanded));
+            let flush = flush_due(&self.shipments[id], rules);
+            self.queue(id, flush);
         }
         for answer in std::mem::take(&mut self.answers) {
             self.publish_answer(answer, out);
