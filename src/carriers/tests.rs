@@ -585,7 +585,7 @@ fn the_form_has_room_for_other_carriers() {
         ),
         ("parcel", "{name='l', shapes=['1LS7[12]d{2}01[1-4]d{6}-1']}", "1LS7123015456789-1", None),
         ("parcel", "{name='l', shapes=['1LS7[12]d{2}01[1-4]d{6}-1']}", "1LS7123012456789-1", Some("l")),
-        ("freight", "{name='pro', shapes=['d{8}c'], check={rule='mod7'}}", "123456785", Some("pro")),
+        ("freight", "{name='pro', shapes=['d{8}c'], check={rule='mod7'}}", "123456782", Some("pro")),
         ("freight", "{name='pro', shapes=['d{8}c'], check={rule='mod7'}}", "123456789", None),
         (
             "freight",
