@@ -265,6 +265,11 @@ impl<'p, 'w> ParcelLife<'p, 'w> {
             Story::Backfilled => self.pickup_s + DAY_S,
             _ => self.start_s,
         };
+        match self.story {
+            Story::MissedEarly => self.planner.count(Kind::WindowMissedEarly),
+            Story::MissedLate => self.planner.count(Kind::WindowMissedLate),
+            _ => {}
+        }
         let window_now = !partnered && self.planner.rng.chance(600);
         let system_now = partnered && self.planner.rng.chance(600);
         self.create(wanted_s, window_now, system_now);

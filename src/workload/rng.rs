@@ -83,7 +83,7 @@ mod tests {
     fn the_sequence_is_for_ever() {
         let mut rng = Rng::of(1, 2);
         let seen: Vec<u64> = (0..4).map(|_| rng.below(1_000_000)).collect();
-        assert_eq!(seen, [0, 0, 0, 0]);
+        assert_eq!(seen, [760_280, 695_671, 707_558, 547_135]);
         // The first output of splitmix64 for seed 0, as published.
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
     }
