@@ -220,6 +220,7 @@ fn travel(planner: &mut Planner<'_>, life: &mut UnitLife, route: &Route) {
     drafts.push(m(deliver_s - planner.rng.between(600, HOUR_S), Milestone::ArrivedAtFc, Where::Fc(fc)));
     if returned {
         planner.count(Kind::Returned);
+        drafts.push(m(deliver_s + 4 * HOUR_S, Milestone::ReturnStarted, Where::Nowhere));
         drafts.push(m(deliver_s + 3 * DAY_S, Milestone::Returned, origin));
     } else {
         let mut delivered_s = deliver_s;

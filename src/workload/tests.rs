@@ -1,5 +1,7 @@
 //! The world's laws, on many seeds.
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
