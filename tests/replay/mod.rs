@@ -45,7 +45,8 @@ fn the_example_prints_what_is_documented() {
 fn state(records: &[OutputRecord]) -> BTreeMap<(Topic, String), serde_json::Value> {
     let mut latest = BTreeMap::new();
     for record in records.iter().filter(|record| Topic::COMPACTED.contains(&record.topic)) {
-        let key = (record.topic, String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned());
+        let key =
+            (record.topic, String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned());
         match &record.value {
             None => {
                 latest.remove(&key);
@@ -55,7 +56,8 @@ fn state(records: &[OutputRecord]) -> BTreeMap<(Topic, String), serde_json::Valu
                 for field in ["version", "cause", "caused_by"] {
                     value.as_object_mut().expect("an object").remove(field);
                 }
-                for shown in value.pointer_mut("/boxes").and_then(|b| b.as_array_mut()).into_iter().flatten() {
+                for shown in value.pointer_mut("/boxes").and_then(|b| b.as_array_mut()).into_iter().flatten()
+                {
                     for milestone in shown["milestones"].as_object_mut().expect("an object").values_mut() {
                         milestone["source"].take();
                     }
@@ -78,5 +80,7 @@ fn the_examples_scans_reversed_end_in_the_same_state() {
     let last = *times.last().expect("scans");
     records[first_scan..].iter_mut().for_each(|line| line.timestamp = last);
     assert_eq!(state(&told(&records)), straight);
-    assert_eq!(straight.len(), 4, "{straight:#?}");
+    let topics: Vec<Topic> = straight.keys().map(|(topic, _)| *topic).collect();
+    use Topic::{Accounts, Arrivals, ReceivingPlan, Shipments};
+    assert_eq!(topics, [Shipments, ReceivingPlan, Arrivals, Arrivals, Accounts]);
 }
