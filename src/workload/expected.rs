@@ -250,8 +250,8 @@ pub struct Expected {
     pub dead_letters: [u64; DeadLetterReason::ALL.len()],
     /// Scans with an unknown code: `ignored(unknown_code)`, wherever they are read.
     pub unknown_codes: u64,
-    /// Scans of numbers that nobody registers: at the end they are parked, or expired. There may be more parked
-    /// ones: those of registrations that were refused.
+    /// Scans of numbers that nobody registers: at the end of a calm world exactly these are parked, or expired. In a
+    /// stormy one a registration may come too late and be refused; then there are more.
     pub foreign: u64,
     /// Scans that repeat an earlier one of a registered number.
     pub duplicates: u64,

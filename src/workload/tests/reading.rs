@@ -190,3 +190,63 @@ fn commands_are_read_as_they_are_meant() {
         }
     }
 }
+
+/// What a number shows, roughly: the earliest time of each milestone, the flags raised, the newest ETA.
+#[derive(Default)]
+struct Shown {
+    earliest: BTreeMap<Milestone, crate::model::EventTime>,
+    flags: BTreeSet<Flag>,
+    eta: Option<(crate::model::EventTime, crate::model::EventTime)>,
+}
+
+impl Shown {
+    /// Whether the scan changes it.
+    fn take(&mut self, scan: &crate::model::Scan) -> bool {
+        let mut changed = false;
+        if let Some(milestone) = scan.effect.milestone {
+            let earliest = self.earliest.entry(milestone).or_insert_with(|| {
+                changed = true;
+                scan.event_time
+            });
+            changed |= scan.event_time < *earliest;
+            *earliest = scan.event_time.min(*earliest);
+        }
+        for flag in scan.effect.flags.iter() {
+            changed |= self.flags.insert(flag);
+        }
+        if let Some(eta) = scan.eta {
+            let newest = Some((scan.event_time, eta));
+            changed |= newest > self.eta;
+            self.eta = self.eta.max(newest);
+        }
+        changed
+    }
+}
+
+#[test]
+fn the_share_of_scans_that_change_something_is_as_described() {
+    let (catalogue, fcs, settings) = (Catalogue::embedded(), Fcs::embedded(), Settings::default());
+    let context = Context { catalogue: &catalogue, fcs: &fcs, settings: &settings };
+    for (activity, percents) in [(Activity::Real, 34..48), (Activity::Hot, 7..15)] {
+        let mut world = World::new(WorldConfig { activity, ..WorldConfig::new(9, 50_000) });
+        let mut decoder = Decoder::new();
+        let mut messages = Messages::default();
+        let mut shown: BTreeMap<crate::model::NumberKey, Shown> = BTreeMap::new();
+        let mut changes = 0;
+        while world.next_phase(&mut messages).is_some() {
+            for message in messages.iter() {
+                let Meaning::Scans(intents) = message.meaning else { continue };
+                if intents[0] == ScanIntent::Foreign {
+                    continue;
+                }
+                decoder.decode(&context, message.timestamp, None, message.value, &mut |part| {
+                    if let Part::Scan { scan, .. } = part {
+                        changes += u64::from(shown.entry(scan.key.clone()).or_default().take(&scan));
+                    }
+                });
+            }
+        }
+        let percent = changes * 100 / world.expected().scans;
+        assert!(percents.contains(&percent), "{activity:?}: {percent} % change something");
+    }
+}
