@@ -112,10 +112,8 @@ impl Progress {
         let newest_of = |times: &BTreeSet<EventTime>| ends(times).into_iter().rev().flatten().find(|at| inside(*at));
         let visible = |milestone: Milestone| {
             let of_milestone = self.sightings.iter().filter(move |((m, _), _)| *m == milestone);
-            of_milestone.flat_map(move |((_, place), sightings)| {
-                let seen = sightings.iter().filter(|(id, at)| !self.retracted.contains(id) && inside(**at));
-                seen.map(move |(_, at)| (place, *at))
-            })
+            let seen = of_milestone.flat_map(|((_, place), seen)| seen.iter().map(move |(id, at)| (place, id, *at)));
+            seen.filter(|(_, id, at)| !self.retracted.contains(id) && inside(*at)).map(|(place, _, at)| (place, at))
         };
 
         // 2: every ranked milestone's earliest time here.

@@ -156,9 +156,8 @@ impl<'a> World<'a> {
             self.counts.parked += 1;
             return;
         }
-        let mut holders = self.holders(&scan.key).peekable();
-        let has_holders = holders.peek().is_some();
-        let is_taken = holders.any(|holder| {
+        let has_holders = self.holders(&scan.key).next().is_some();
+        let is_taken = self.holders(&scan.key).any(|holder| {
             let shipment = &self.shipments[&holder.shipment];
             let inside = self.from(shipment) <= at && self.to(&scan.key, holder).is_none_or(|to| at < to);
             shipment.own_end().is_none() && inside
