@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use dockside::carriers::{Catalogue, InvalidNumber, Registered};
 use dockside::model::{
-    BoxId, CarrierId, CommandBody, CommandErrorCode as Code, CreateShipment, FcId, Fcs, Mode, NewBox, ProblemKind,
-    Settings, ShipmentId, Stage, Status, SystemTracking, Timestamp, TrackingItem, TrackingNumber, Validation, Window,
+    BoxId, CarrierId, CommandBody, CommandErrorCode as Code, CreateShipment, FcId, Fcs, Mode, NewBox,
+    ProblemKind, Settings, ShipmentId, Stage, Status, SystemTracking, Timestamp, TrackingItem,
+    TrackingNumber, Validation, Window,
 };
 
 use super::shipment::{Acknowledgement, Parcel, Problem, Registration, Shipment};
@@ -86,7 +87,9 @@ impl Rules<'_> {
             None => {}
             Some(_) if !create.partnered => errors.push(whole(Code::InvalidCommand)),
             Some(SystemTracking::Items(_)) if create.mode.is_freight() => errors.push(whole(Code::WrongMode)),
-            Some(SystemTracking::FreightBill(_)) if !create.mode.is_freight() => errors.push(whole(Code::WrongMode)),
+            Some(SystemTracking::FreightBill(_)) if !create.mode.is_freight() => {
+                errors.push(whole(Code::WrongMode))
+            }
             Some(_) if carrier.is_none() => {}
             Some(SystemTracking::Items(items)) => {
                 self.set_items(&mut shipment, items, entry, &mut errors, &mut warnings);
@@ -255,7 +258,8 @@ impl Rules<'_> {
         let mut has_unsupported = false;
         let mut named: BTreeSet<&str> = BTreeSet::new();
         for item in items {
-            let Some(index) = shipment.boxes.iter().position(|parcel| parcel.id.as_str() == item.box_id) else {
+            let Some(index) = shipment.boxes.iter().position(|parcel| parcel.id.as_str() == item.box_id)
+            else {
                 errors.push(of_box(Code::UnknownBox, &item.box_id));
                 continue;
             };
@@ -265,13 +269,15 @@ impl Rules<'_> {
             }
             let registered = match &item.tracking_id {
                 None => None,
-                Some(raw) => match self.catalogue.register(shipment.carrier, raw, self.settings.strict_blanks) {
-                    Ok(registered) => Some(registered),
-                    Err(InvalidNumber { .. }) => {
-                        errors.push(of_box(Code::InvalidTrackingId, &item.box_id));
-                        None
+                Some(raw) => {
+                    match self.catalogue.register(shipment.carrier, raw, self.settings.strict_blanks) {
+                        Ok(registered) => Some(registered),
+                        Err(InvalidNumber { .. }) => {
+                            errors.push(of_box(Code::InvalidTrackingId, &item.box_id));
+                            None
+                        }
                     }
-                },
+                }
             };
             if registered.as_ref().is_some_and(|registered| registered.blanks_trimmed) {
                 warnings.push(of_box(Code::BlanksTrimmed, &item.box_id));
@@ -283,9 +289,14 @@ impl Rules<'_> {
         // Over the resulting shipment, also against boxes that are not named.
         let number_of = |parcel: &Parcel| parcel.registration.as_ref().map(|r| r.number.clone());
         for item in items {
-            let Some(parcel) = shipment.boxes.iter().find(|parcel| parcel.id.as_str() == item.box_id) else { continue };
+            let Some(parcel) = shipment.boxes.iter().find(|parcel| parcel.id.as_str() == item.box_id) else {
+                continue;
+            };
             let is_taken = number_of(parcel).is_some_and(|number| {
-                shipment.boxes.iter().any(|other| other.id != parcel.id && number_of(other).as_ref() == Some(&number))
+                shipment
+                    .boxes
+                    .iter()
+                    .any(|other| other.id != parcel.id && number_of(other).as_ref() == Some(&number))
             });
             if is_taken && errors.iter().all(|error| error.box_id.as_ref() != Some(&item.box_id)) {
                 errors.push(of_box(Code::UniqueTrackingIdRequired, &item.box_id));
@@ -337,7 +348,8 @@ impl Rules<'_> {
                 self.catalogue.register(carrier, number.as_str(), strict).ok()
             })
             .collect();
-        let holders = |number: &TrackingNumber| judged.iter().flatten().filter(|r| r.number == *number).count();
+        let holders =
+            |number: &TrackingNumber| judged.iter().flatten().filter(|r| r.number == *number).count();
         for (parcel, registered) in shipment.boxes.iter_mut().zip(&judged) {
             if parcel.registration.take().is_none() {
                 continue;

@@ -25,7 +25,15 @@ pub(crate) struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = |value: &Option<Value>| value.as_ref().map_or("(absent)".to_owned(), Value::to_string);
-        write!(f, "{} {} at `{}`:\n  left:  {}\n  right: {}", self.topic.name(), self.key, self.path, show(&self.left), show(&self.right))
+        write!(
+            f,
+            "{} {} at `{}`:\n  left:  {}\n  right: {}",
+            self.topic.name(),
+            self.key,
+            self.path,
+            show(&self.left),
+            show(&self.right)
+        )
     }
 }
 
@@ -41,14 +49,20 @@ pub(crate) fn first_difference(left: &Documents, right: &Documents) -> Option<Di
     })
 }
 
-fn differing_at(path: String, left: Option<&Value>, right: Option<&Value>) -> Option<(String, Option<Value>, Option<Value>)> {
+fn differing_at(
+    path: String,
+    left: Option<&Value>,
+    right: Option<&Value>,
+) -> Option<(String, Option<Value>, Option<Value>)> {
     if left == right {
         return None;
     }
     match (left, right) {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             let names = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name)));
-            names.into_iter().find_map(|name| differing_at(format!("{path}/{name}"), a.get(name), b.get(name)))
+            names
+                .into_iter()
+                .find_map(|name| differing_at(format!("{path}/{name}"), a.get(name), b.get(name)))
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => (0..a.len().max(b.len()))
             .find_map(|index| differing_at(format!("{path}/{index}"), a.get(index), b.get(index))),

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use dockside::model::{
-    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, DAY_MS, Expected, Flag, Milestone, MilestoneDoc,
-    Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic, Verdict, WindowView,
+    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, DAY_MS, Expected, Flag, Milestone,
+    MilestoneDoc, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic,
+    Verdict, WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -62,7 +63,8 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
             put(Topic::Problems, id.clone(), &document);
         }
         if let Some(at) = judged.verdict_time() {
-            let counts_until = Timestamp((at.utc_day() + 1) * DAY_MS).plus_ms(world.rules.settings.standing_ms);
+            let counts_until =
+                Timestamp((at.utc_day() + 1) * DAY_MS).plus_ms(world.rules.settings.standing_ms);
             if world.stream_time < counts_until {
                 let is_defective = judged.problems().iter().any(|p| p.kind == ProblemKind::MissingTracking);
                 let (evaluated, defective) = days.entry(shipment.account.as_str()).or_default();
@@ -72,7 +74,11 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
         }
     }
     for ((fc, day, mode), document) in &arrivals {
-        put(Topic::Arrivals, format!("{fc}|{day}|{}", mode.name()), &ArrivalsDoc { fc, day, ..document.clone() });
+        put(
+            Topic::Arrivals,
+            format!("{fc}|{day}|{}", mode.name()),
+            &ArrivalsDoc { fc, day, ..document.clone() },
+        );
     }
     for (account, (evaluated, defective)) in days {
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments are small")]
@@ -189,7 +195,9 @@ fn shipment_pages(judged: &Judged<'_>, carrier: &str, put: &mut dyn FnMut(String
 
 fn milestone_docs(view: &View) -> BTreeMap<&'static str, MilestoneDoc> {
     let shown = view.milestones.iter();
-    shown.map(|(milestone, at)| (milestone.name(), MilestoneDoc { at: at.timestamp(), source: None })).collect()
+    shown
+        .map(|(milestone, at)| (milestone.name(), MilestoneDoc { at: at.timestamp(), source: None }))
+        .collect()
 }
 
 /// §6.10.
@@ -198,7 +206,8 @@ fn plan_line<'a>(judged: &Judged<'a>, carrier: &'a str) -> PlanLine<'a> {
     let mut counts = BoxCounts::default();
     let (mut units, mut weight_g) = (0, 0);
     for (parcel, view) in judged.boxes() {
-        let is_tracked = if shipment.is_freight() { shipment.pro.is_some() } else { parcel.tracked_since.is_some() };
+        let is_tracked =
+            if shipment.is_freight() { shipment.pro.is_some() } else { parcel.tracked_since.is_some() };
         counts.total += 1;
         counts.tracked += u32::from(is_tracked);
         *counts.by_milestone.entry(view.current.map_or("NONE", Milestone::name)).or_default() += 1;
@@ -250,7 +259,9 @@ fn arrive(judged: &Judged<'_>, arrivals: &mut BTreeMap<(String, String, Mode), A
         pallets: if shipment.is_freight() { i64::from(shipment.pallets) } else { 0 },
         weight_g: 0,
         by_band: BandCounts::default(),
-        late_risk: i64::from(shipment.window.is_some_and(|window| judged.verdict(window) == Verdict::LateRisk)),
+        late_risk: i64::from(
+            shipment.window.is_some_and(|window| judged.verdict(window) == Verdict::LateRisk),
+        ),
     };
     for (parcel, view) in judged.boxes().filter(|(_, view)| !view.withdrawn) {
         let day = here.entry(day_of(view)).or_insert_with(empty);
@@ -270,9 +281,12 @@ fn arrive(judged: &Judged<'_>, arrivals: &mut BTreeMap<(String, String, Mode), A
         here.insert(day_of(&judged.views[0]), empty());
     }
     for (day, more) in here {
-        let total = arrivals
-            .entry((fc.to_owned(), day, shipment.mode))
-            .or_insert_with(|| ArrivalsDoc { shipments: 0, pallets: 0, late_risk: 0, ..empty() });
+        let total = arrivals.entry((fc.to_owned(), day, shipment.mode)).or_insert_with(|| ArrivalsDoc {
+            shipments: 0,
+            pallets: 0,
+            late_risk: 0,
+            ..empty()
+        });
         total.shipments += more.shipments;
         total.boxes += more.boxes;
         total.units += more.units;

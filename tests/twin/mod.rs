@@ -14,8 +14,12 @@ mod order;
 mod progress;
 mod script;
 mod shipment;
-mod tables;
 mod tables_commands;
+mod tables_documents;
+mod tables_numbers;
+mod tables_status;
+mod tables_time;
+mod tables_views;
 mod world;
 
 use dockside::carriers::Catalogue;

@@ -10,8 +10,22 @@ use super::script::*;
 use super::{Input, first_difference};
 
 const MILESTONES: [&str; 16] = [
-    "LABEL_CREATED", "PICKED_UP", "IN_TRANSIT", "AT_DESTINATION", "OUT_FOR_DELIVERY", "ARRIVED_AT_FC",
-    "PARTIALLY_DELIVERED", "DELIVERED", "DELIVERED", "RETURN_STARTED", "RETURNED", "LOST", "DESTROYED", "DAMAGED", "REFUSED", "ETA",
+    "LABEL_CREATED",
+    "PICKED_UP",
+    "IN_TRANSIT",
+    "AT_DESTINATION",
+    "OUT_FOR_DELIVERY",
+    "ARRIVED_AT_FC",
+    "PARTIALLY_DELIVERED",
+    "DELIVERED",
+    "DELIVERED",
+    "RETURN_STARTED",
+    "RETURNED",
+    "LOST",
+    "DESTROYED",
+    "DAMAGED",
+    "REFUSED",
+    "ETA",
 ];
 
 fn any_scan() -> impl Strategy<Value = Input> {
@@ -44,7 +58,11 @@ fn world(phases: [&[Input]; 4]) -> Vec<Input> {
         all.as_object_mut().expect("fields").extend(fields.as_object().expect("fields").clone());
         command(at, kind, all)
     };
-    let mut script = vec![create("11-01T00:00", json!({})), confirm("11-01T01:00"), track("11-01T02:00", &[("B1", N[0].into())])];
+    let mut script = vec![
+        create("11-01T00:00", json!({})),
+        confirm("11-01T01:00"),
+        track("11-01T02:00", &[("B1", N[0].into())]),
+    ];
     script.extend_from_slice(phases[0]);
     script.push(tick("11-04T00:00"));
     script.push(track("11-04T01:00", &[("B2", N[1].into())]));
@@ -53,7 +71,11 @@ fn world(phases: [&[Input]; 4]) -> Vec<Input> {
     let boxes = json!({"account": "A", "fc": "ONT8", "mode": "SPD", "carrier": "UPS", "boxes": [parcel("B")],
         "delivery_window": {"start": long("11-07T00:00"), "end": long("11-09T00:00")}});
     script.push(second(boxes, "create_shipment", "11-06T01:00"));
-    script.push(second(json!({"items": [{"box_id": "B", "tracking_id": N[0]}]}), "set_tracking", "11-06T02:00"));
+    script.push(second(
+        json!({"items": [{"box_id": "B", "tracking_id": N[0]}]}),
+        "set_tracking",
+        "11-06T02:00",
+    ));
     script.push(second(json!({}), "confirm_ready", "11-06T03:00"));
     script.extend_from_slice(phases[2]);
     script.push(tick("11-12T00:00"));

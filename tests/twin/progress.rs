@@ -109,11 +109,14 @@ impl Progress {
         // A span is only its first and its last time.
         let ends = |times: &BTreeSet<EventTime>| [times.first().copied(), times.last().copied()];
         let offered = |times: &BTreeSet<EventTime>| ends(times).into_iter().flatten().find(|at| inside(*at));
-        let newest_of = |times: &BTreeSet<EventTime>| ends(times).into_iter().rev().flatten().find(|at| inside(*at));
+        let newest_of =
+            |times: &BTreeSet<EventTime>| ends(times).into_iter().rev().flatten().find(|at| inside(*at));
         let visible = |milestone: Milestone| {
             let of_milestone = self.sightings.iter().filter(move |((m, _), _)| *m == milestone);
-            let seen = of_milestone.flat_map(|((_, place), seen)| seen.iter().map(move |(id, at)| (place, id, *at)));
-            seen.filter(|(_, id, at)| !self.retracted.contains(id) && inside(*at)).map(|(place, _, at)| (place, at))
+            let seen =
+                of_milestone.flat_map(|((_, place), seen)| seen.iter().map(move |(id, at)| (place, id, *at)));
+            seen.filter(|(_, id, at)| !self.retracted.contains(id) && inside(*at))
+                .map(|(place, _, at)| (place, at))
         };
 
         // 2: every ranked milestone's earliest time here.
@@ -136,7 +139,8 @@ impl Progress {
 
         // 3: the newest movement, at any place.
         let custody = |milestone: Milestone| milestone.rank().is_some_and(|rank| rank >= 20);
-        let span_movement = self.spans.iter().filter(|((m, _), _)| custody(*m)).filter_map(|(_, t)| newest_of(t));
+        let span_movement =
+            self.spans.iter().filter(|((m, _), _)| custody(*m)).filter_map(|(_, t)| newest_of(t));
         let sighted = visible(Milestone::PartiallyDelivered).chain(visible(Milestone::Delivered));
         let movement = span_movement.chain(sighted.map(|(_, at)| at)).max();
 
@@ -148,14 +152,16 @@ impl Progress {
             }
         }
         bring_backs.extend(visible(Milestone::Delivered).filter(|(p, _)| named_here(p)).map(|(_, at)| at));
-        let returns: BTreeSet<EventTime> = visible(Milestone::ReturnStarted)
-            .chain(visible(Milestone::Returned))
-            .map(|(_, at)| at)
-            .collect();
-        let opening = returns.last().filter(|newest| bring_backs.iter().all(|back| back <= newest)).map(|newest| {
-            let back = bring_backs.iter().rev().find(|back| *back < newest);
-            *returns.iter().find(|at| back.is_none_or(|back| *at > back)).expect("the newest return is later")
-        });
+        let returns: BTreeSet<EventTime> =
+            visible(Milestone::ReturnStarted).chain(visible(Milestone::Returned)).map(|(_, at)| at).collect();
+        let opening =
+            returns.last().filter(|newest| bring_backs.iter().all(|back| back <= newest)).map(|newest| {
+                let back = bring_backs.iter().rev().find(|back| *back < newest);
+                *returns
+                    .iter()
+                    .find(|at| back.is_none_or(|back| *at > back))
+                    .expect("the newest return is later")
+            });
         let mut milestones = ranked;
         if let Some(opening) = opening {
             milestones.retain(|_, at| *at <= opening);
@@ -163,7 +169,9 @@ impl Progress {
 
         // 5 and 6: side milestones.
         let mut sides: Vec<(EventTime, Milestone)> = Vec::new();
-        for milestone in [Milestone::ReturnStarted, Milestone::Returned, Milestone::Lost, Milestone::Destroyed] {
+        for milestone in
+            [Milestone::ReturnStarted, Milestone::Returned, Milestone::Lost, Milestone::Destroyed]
+        {
             let is_return = milestone < Milestone::Lost;
             let times: BTreeSet<EventTime> = visible(milestone)
                 .map(|(_, at)| at)

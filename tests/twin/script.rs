@@ -3,7 +3,10 @@
 //! Enters: lines made by [`command`], [`scan`] and [`tick`], with times such as `11-05T09:12` (of 2026, UTC). Leaves: a [`Played`]
 //! world that answers what a document says at a path. Always true: `absent()` is what a tombstoned document says.
 
-use dockside::model::{CommandErrorCode, Outcome, Settings, Timestamp, Topic};
+use std::sync::LazyLock;
+
+use dockside::carriers::Catalogue;
+use dockside::model::{CommandErrorCode, Fcs, Outcome, Settings, Timestamp, Topic};
 use serde_json::{Value, json};
 
 use super::{Input, InputTopic, Twin, TwinResult};
@@ -102,8 +105,10 @@ pub(crate) fn play(script: impl IntoIterator<Item = Input>) -> Played {
 }
 
 pub(crate) fn play_with(settings: Settings, script: impl IntoIterator<Item = Input>) -> Played {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::embedded);
     let inputs: Vec<Input> = script.into_iter().collect();
-    Played { result: Twin::new(settings).run(&inputs) }
+    let twin = Twin { settings, catalogue: CATALOGUE.clone(), fcs: Fcs::embedded() };
+    Played { result: twin.run(&inputs) }
 }
 
 impl Played {
@@ -141,6 +146,49 @@ impl Played {
             Some(id) => format!("{}({id})", name(&remark.code)),
             None => name(&remark.code),
         });
-        std::iter::once(outcome.to_owned()).chain(remarks).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
+        std::iter::once(outcome.to_owned())
+            .chain(remarks)
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
+}
+
+/// A world's name, its script, and (pointer into the shipment's document, value) pairs.
+pub(crate) type Row = (&'static str, Vec<Input>, Vec<(&'static str, Value)>);
+
+pub(crate) fn check(rows: Vec<Row>) {
+    for (name, script, wants) in rows {
+        let played = play(script);
+        for (pointer, want) in wants {
+            let said = match pointer.strip_prefix("plan:") {
+                Some(pointer) => played.plan(pointer),
+                None => played.shipment(pointer),
+            };
+            assert_eq!(said, want, "{name}: {pointer}");
+        }
+    }
+}
+
+pub(crate) fn s(event_at: &str, number: usize, milestone: &str) -> Input {
+    scan(event_at, N[number], milestone, json!({}))
+}
+
+pub(crate) fn at_fc(event_at: &str, milestone: &str, fc: &str) -> Input {
+    scan(event_at, N[0], milestone, json!({"location": {"fc": fc}}))
+}
+
+/// Shipped, and then these.
+pub(crate) fn then(more: impl IntoIterator<Item = Input>) -> Vec<Input> {
+    let mut script = shipped();
+    script.extend(more);
+    script
+}
+
+pub(crate) fn both(event_at: &str, milestone: &str) -> [Input; 2] {
+    [s(event_at, 0, milestone), s(event_at, 1, milestone)]
+}
+
+pub(crate) fn t(text: &str) -> Value {
+    long(text).into()
 }

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountId, BoxId, CarrierId, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode, NumberKey, ProblemKind,
-    ProblemStatus, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Verdict, Window,
+    AccountId, BoxId, CarrierId, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode, NumberKey,
+    ProblemKind, ProblemStatus, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Verdict,
+    Window,
 };
 
 use super::progress::View;
@@ -144,7 +145,8 @@ pub(crate) struct Judged<'a> {
 
 impl Judged<'_> {
     fn is_every_unit_delivered(&self) -> bool {
-        let exists = if self.shipment.is_freight() { self.shipment.pro.is_some() } else { !self.views.is_empty() };
+        let exists =
+            if self.shipment.is_freight() { self.shipment.pro.is_some() } else { !self.views.is_empty() };
         exists && self.views.iter().all(|view| view.current == Some(Milestone::Delivered))
     }
 
@@ -296,7 +298,8 @@ impl Judged<'_> {
 
     /// §6.8: when the tracking of a non-partnered shipment was judged.
     pub(crate) fn verdict_time(&self) -> Option<Timestamp> {
-        let judged = !self.shipment.partnered && !matches!(self.status(), Status::Working | Status::Cancelled);
+        let judged =
+            !self.shipment.partnered && !matches!(self.status(), Status::Working | Status::Cancelled);
         let times = [self.last_delivery(), self.shipment.first_report()];
         times.into_iter().flatten().min().filter(|_| judged)
     }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored, NumberKey,
-    Outcome, Scan, ShipmentId, Status, Timestamp,
+    AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
+    NumberKey, Outcome, Scan, ShipmentId, Status, Timestamp,
 };
 
 use super::commands::{Decision, Remark, Rules};
@@ -112,7 +112,8 @@ impl<'a> World<'a> {
     /// §4.2: the first instant that is no longer the holder's.
     fn to(&self, key: &NumberKey, holder: &Holder) -> Option<Timestamp> {
         let shipment = &self.shipments[&holder.shipment];
-        let newer = self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
+        let newer =
+            self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
         let overtaken = newer
             .filter(|newer| !newer.is_freight() && !shipment.is_freight())
             .find(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
@@ -133,7 +134,11 @@ impl<'a> World<'a> {
     }
 
     fn keys(shipment: &Shipment) -> BTreeSet<NumberKey> {
-        shipment.units().into_iter().filter_map(|(registration, _)| Some(shipment.key(registration?))).collect()
+        shipment
+            .units()
+            .into_iter()
+            .filter_map(|(registration, _)| Some(shipment.key(registration?)))
+            .collect()
     }
 
     /// §1.3.
@@ -209,9 +214,13 @@ impl<'a> World<'a> {
         let known = self.shipments.get(&command.shipment_id);
         match (body, known) {
             (CommandBody::CreateShipment(_), Some(_)) => refuse(CommandErrorCode::ShipmentExists),
-            (CommandBody::CreateShipment(create), None) => self.rules.create(&command.shipment_id, create, entry),
+            (CommandBody::CreateShipment(create), None) => {
+                self.rules.create(&command.shipment_id, create, entry)
+            }
             (_, None) => refuse(CommandErrorCode::UnknownShipment),
-            (_, Some(shipment)) if shipment.cancelled.is_some() => refuse(CommandErrorCode::ShipmentCancelled),
+            (_, Some(shipment)) if shipment.cancelled.is_some() => {
+                refuse(CommandErrorCode::ShipmentCancelled)
+            }
             (_, Some(shipment)) => {
                 let views = self.views(shipment);
                 let judged = self.judged(shipment, &views);
@@ -254,9 +263,9 @@ impl<'a> World<'a> {
             }
         }
         let status = self.judged(shipment, &views).status();
-        let was_shipped = before.zip(views_before).is_some_and(|(shipment, views)| {
-            self.judged(&shipment, &views).status() >= Status::Shipped
-        });
+        let was_shipped = before
+            .zip(views_before)
+            .is_some_and(|(shipment, views)| self.judged(&shipment, &views).status() >= Status::Shipped);
         if (was_shipped || status >= Status::Shipped) && status != Status::Cancelled {
             self.shipments.get_mut(&id).expect("just put in").floor_since.get_or_insert(entry);
         }
