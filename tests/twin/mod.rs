@@ -68,8 +68,8 @@ pub(crate) struct Twin {
 }
 
 impl Twin {
-    pub(crate) fn new(settings: Settings) -> Twin {
-        Twin { settings, catalogue: Catalogue::embedded(), fcs: Fcs::embedded() }
+    pub(crate) fn new(settings: Settings, catalogue: Catalogue, fcs: Fcs) -> Twin {
+        Twin { settings, catalogue, fcs }
     }
 
     pub(crate) fn run(&self, inputs: &[Input]) -> TwinResult {

@@ -107,7 +107,7 @@ pub(crate) fn play(script: impl IntoIterator<Item = Input>) -> Played {
 pub(crate) fn play_with(settings: Settings, script: impl IntoIterator<Item = Input>) -> Played {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::embedded);
     let inputs: Vec<Input> = script.into_iter().collect();
-    let twin = Twin { settings, catalogue: CATALOGUE.clone(), fcs: Fcs::embedded() };
+    let twin = Twin::new(settings, CATALOGUE.clone(), Fcs::embedded());
     Played { result: twin.run(&inputs) }
 }
 
