@@ -149,8 +149,8 @@ impl Carrier {
         }
     }
 
-    /// Adds a format with its patterns.
-    pub(crate) fn add_format(&mut self, format: Format, patterns: impl Iterator<Item = (Pattern, usize)>) {
+    /// Adds a format with its patterns, each with the length of the label prefix in it.
+    pub(crate) fn add_format(&mut self, format: Format, patterns: Vec<(Pattern, usize)>) {
         let index = self.formats.len();
         self.formats.push(format);
         for (pattern, prefix) in patterns {
