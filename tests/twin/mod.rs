@@ -21,6 +21,7 @@ mod tables_status;
 mod tables_time;
 mod tables_views;
 mod world;
+mod worlds;
 
 use dockside::carriers::Catalogue;
 use dockside::decode::{self, CommandRecord, Context, Decoder, Part};

@@ -14,7 +14,7 @@ use super::commands::{Decision, Remark, Rules};
 use super::progress::{Progress, View};
 use super::shipment::{Judged, Shipment};
 
-/// What became of everything that was read (R18). Commands count only when they are none (`BAD_COMMAND`).
+/// What became of every scan that was read (R18). Beside them `BAD_COMMAND` counts records that are no command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) read: u64,
@@ -89,7 +89,7 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn dead_letter(&mut self, reason: DeadLetterReason) {
-        self.counts.read += 1;
+        self.counts.read += u64::from(reason != DeadLetterReason::BadCommand);
         *self.counts.dead_lettered.entry(reason).or_default() += 1;
     }
 
