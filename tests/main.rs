@@ -5,3 +5,9 @@ mod conformance;
 
 /// The README's example through `replay`.
 mod replay;
+
+/// The naive model of the rulebook, against which the engine is held.
+mod twin;
+
+/// Engine and twin, side by side over seeded worlds; crashes and faults in between.
+mod agreement;
