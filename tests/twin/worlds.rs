@@ -11,9 +11,12 @@ use super::{Input, InputTopic, Twin, first_difference};
 
 const SEEDS: u64 = 24;
 
-/// Per phase the inputs and, of the commands among them, what the writer means by each.
+/// An input and, of a command, what the writer means by it.
+type Meant = (Input, Option<CommandIntent>);
+
+/// A world: per phase its messages and its tick.
 struct Written {
-    phases: Vec<(Vec<(Input, Option<CommandIntent>)>, Input)>,
+    phases: Vec<(Vec<Meant>, Input)>,
     expected: Expected,
 }
 
