@@ -344,6 +344,12 @@ impl<L: Log> Worker<L> {
 
     fn settle_doubt(&mut self, ends: &BTreeMap<Partition, u64>) -> Result<Turn, LogError> {
         let resolved = self.log.resolve()?;
+        if self.positions.keys().any(|key| !resolved.contains_key(key)) {
+            // Partitions went to somebody else meanwhile: what the epoch came to is theirs to find out.
+            self.rollback();
+            self.owned.clear();
+            return Ok(Turn::Fenced);
+        }
         let at = |positions: &Positions| positions.iter().all(|(at, next)| resolved.get(at) == Some(next));
         let kept = if ends.is_empty() {
             let kept = at(&self.positions);

@@ -55,8 +55,12 @@ fn assert_agreement(seed: u64, packing: &Packing, twin: &TwinResult, latest: &La
     let books = |c: &Counters| {
         let ignored: Vec<(&str, u64)> =
             Ignored::ALL.iter().map(|r| (r.name(), c.ignored[*r as usize])).collect();
+        let dead_letters = |r: &DeadLetterReason| match r {
+            DeadLetterReason::BadCommand => c.bad_commands,
+            _ => c.dead_lettered[*r as usize],
+        };
         let dead: Vec<(&str, u64)> =
-            DeadLetterReason::ALL.iter().map(|r| (r.code(), c.dead_lettered[*r as usize])).collect();
+            DeadLetterReason::ALL.iter().map(|r| (r.code(), dead_letters(r))).collect();
         (c.read, c.applied + c.duplicate, c.parked, ignored, dead)
     };
     let ignored = |reason: &Ignored| counts.ignored.get(reason).copied().unwrap_or_default();
