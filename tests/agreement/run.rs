@@ -205,11 +205,11 @@ pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest
         cluster.write(&outbox);
         cluster.drain(&mut dice, crashes);
     }
-    // The books are with the owners: everybody gets hold of their partitions again.
+    // The books are with the owners: each partition has exactly one again, once everybody has heard of it.
     cluster.log.set_faults(Faults::default());
     let owned =
         |cluster: &Cluster| cluster.workers.iter().map(|worker| worker.stations().count()).sum::<usize>();
-    while owned(&cluster) < packing.partitions as usize {
+    while owned(&cluster) != packing.partitions as usize {
         cluster.drain(&mut dice, false);
     }
     let mut latest = Latest::default();
