@@ -1,0 +1,393 @@
+//! Catalogue files: what they look like, and every error at the bytes that cause it.
+//!
+//! A carrier's file:
+//! ```toml
+//! code = "UPS"                     # in messages
+//! id = 1                           # in the state: 1–255, for ever
+//! name = "UPS"
+//! kind = "parcel"                  # or "freight"
+//! aliases = ["UPSN"]               # other names on input, SCACs included
+//! default_code_set = "X12_1650"    # optional: the shared set of codes that come without one
+//!
+//! [[format]]                       # none: numbers are NOT_SUPPORTED
+//! name = "1Z"
+//! shapes = ["1Zx{15}c"]            # see `shape`
+//! prefixes = ["420d{5}"]           # optional: what a label may put in front; no part of the number
+//! check = { rule = "mod10", weights = [1, 2], over = 15, prepend = "" }  # see `check_digit`; needs a `c` in the shapes
+//!
+//! [[hint]]                         # said when an invalid number looks like this
+//! shapes = ["105d{7}"]
+//! message = "…"
+//!
+//! [codes]                          # by effect: a milestone, flag or signal of the rulebook, several joined by `+`, or NONE
+//! DELIVERED = ["D", "FS"]
+//!
+//! [code_sets.NUM]                  # codes of a named set; without a set they count after those of [codes]
+//! DELIVERED = ["11"]
+//! ```
+//! A shared code set, which any carrier's message may name, is a file of two keys: `code_set = "X12_1650"` and `[codes]`.
+//!
+//! Enters: the files that are built in, and those of a user: same code (or set) replaces. Leaves: a [`Catalogue`], or all
+//! errors of all files. Always true: carriers differ in code, number and every alias.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::model::{CarrierId, Effect};
+
+use super::Catalogue;
+use super::carrier::{Carrier, CarrierKind, CheckDigit, Format};
+use super::check_digit::Rule;
+use super::codes::{CodeTable, TextTable};
+use super::shape::{self, Pattern};
+
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../config/carriers/", $name)))),*]
+    };
+}
+
+/// The files that are built in.
+const EMBEDDED: &[(&str, &str)] = embedded![
+    "x12_1650.toml",
+    "ups.toml",
+    "fedex.toml",
+    "usps.toml",
+    "dhl.toml",
+    "xpo.toml",
+    "yrc.toml",
+    "estes.toml",
+    "saia.toml",
+    "rl.toml",
+    "abf.toml",
+    "fedex_freight.toml",
+    "tforce.toml",
+];
+
+/// What is wrong with a catalogue file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueError {
+    /// The file's name.
+    pub file: String,
+    /// The offending bytes.
+    pub span: Option<Range<usize>>,
+    /// What is wrong with them.
+    pub message: String,
+}
+
+/// Codes by the effect they have.
+type RawCodes = BTreeMap<Spanned<String>, Vec<Spanned<String>>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCarrier {
+    code: Spanned<String>,
+    id: Spanned<i64>,
+    name: String,
+    kind: CarrierKind,
+    #[serde(default)]
+    aliases: Vec<Spanned<String>>,
+    default_code_set: Option<Spanned<String>>,
+    #[serde(default)]
+    format: Vec<RawFormat>,
+    #[serde(default)]
+    hint: Vec<RawHint>,
+    #[serde(default)]
+    codes: RawCodes,
+    #[serde(default)]
+    code_sets: BTreeMap<String, RawCodes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFormat {
+    name: Spanned<String>,
+    shapes: Vec<Spanned<String>>,
+    #[serde(default)]
+    prefixes: Vec<Spanned<String>>,
+    check: Option<Spanned<RawCheck>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCheck {
+    rule: String,
+    #[serde(default)]
+    weights: Vec<u8>,
+    over: Option<usize>,
+    #[serde(default)]
+    prepend: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHint {
+    shapes: Vec<Spanned<String>>,
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCodeSet {
+    code_set: Spanned<String>,
+    codes: RawCodes,
+}
+
+/// A file that was read: of the catalogue's two kinds.
+enum Read {
+    Carrier(Box<RawCarrier>),
+    CodeSet(RawCodeSet),
+}
+
+impl Read {
+    /// What another file replaces.
+    fn key(&self) -> &Spanned<String> {
+        match self {
+            Read::Carrier(carrier) => &carrier.code,
+            Read::CodeSet(set) => &set.code_set,
+        }
+    }
+}
+
+fn read(text: &str) -> Result<Read, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Probe {
+        code_set: Option<serde::de::IgnoredAny>,
+    }
+    match toml::from_str::<Probe>(text)?.code_set {
+        Some(_) => toml::from_str(text).map(Read::CodeSet),
+        None => toml::from_str(text).map(|carrier| Read::Carrier(Box::new(carrier))),
+    }
+}
+
+/// The errors of one file, as they are met.
+struct Errors<'a> {
+    file: &'a str,
+    all: &'a mut Vec<CatalogueError>,
+}
+
+impl Errors<'_> {
+    fn push(&mut self, span: Range<usize>, message: impl Into<String>) {
+        self.all.push(CatalogueError {
+            file: self.file.to_owned(),
+            span: Some(span),
+            message: message.into(),
+        });
+    }
+}
+
+/// Reads the embedded files and `files`, and builds the catalogue they make together.
+pub(crate) fn build(files: &[(String, String)]) -> Result<Catalogue, Vec<CatalogueError>> {
+    let mut errors = Vec::new();
+    let mut sources: Vec<(&str, Read)> = Vec::new();
+    let embedded = EMBEDDED.len();
+    let users = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    for (position, (file, text)) in EMBEDDED.iter().copied().chain(users).enumerate() {
+        let new = match read(text) {
+            Ok(new) => new,
+            Err(e) => {
+                errors.push(CatalogueError {
+                    file: file.to_owned(),
+                    span: e.span(),
+                    message: e.message().to_owned(),
+                });
+                continue;
+            }
+        };
+        let mut errors = Errors { file, all: &mut errors };
+        match sources.iter_mut().find(|(_, old)| old.key() == new.key()) {
+            None => sources.push((file, new)),
+            Some((other, _)) if position < embedded || files.iter().any(|(name, _)| name == other) => {
+                errors.push(new.key().span(), format!("{other} describes {} already", new.key().get_ref()));
+            }
+            Some(old) => {
+                if let (Read::Carrier(old), Read::Carrier(new)) = (&old.1, &new)
+                    && old.id != new.id
+                {
+                    let (code, id) = (new.code.get_ref(), old.id.get_ref());
+                    errors.push(
+                        new.id.span(),
+                        format!("the state knows {code} as {id}: a carrier keeps its number"),
+                    );
+                }
+                *old = (file, new);
+            }
+        }
+    }
+    let catalogue = compile(&sources, &mut errors);
+    if errors.is_empty() { Ok(catalogue) } else { Err(errors) }
+}
+
+/// Compiles what was read. The catalogue is complete when no error was added.
+fn compile(sources: &[(&str, Read)], errors: &mut Vec<CatalogueError>) -> Catalogue {
+    let mut shared_sets = Vec::new();
+    for (file, source) in sources {
+        if let Read::CodeSet(raw) = source {
+            let mut errors = Errors { file, all: errors };
+            let effects = code_table(&effects(&raw.codes, &mut errors));
+            shared_sets.push(CodeTable { name: raw.code_set.get_ref().clone(), effects });
+        }
+    }
+    let mut carriers: Vec<Option<Carrier>> = vec![None; 256];
+    let mut names = BTreeMap::new();
+    let other = Carrier::new(CarrierId::OTHER, "OTHER", "Other", CarrierKind::Parcel);
+    names.insert(other.code.clone(), CarrierId::OTHER);
+    carriers[0] = Some(other);
+    for (file, source) in sources {
+        let Read::Carrier(raw) = source else { continue };
+        let mut errors = Errors { file, all: errors };
+        let Ok(id @ 1..) = u8::try_from(*raw.id.get_ref()) else {
+            errors.push(raw.id.span(), "a carrier's number is from 1 to 255");
+            continue;
+        };
+        if let Some(other) = &carriers[usize::from(id)] {
+            errors.push(raw.id.span(), format!("{} has this number already", other.code));
+            continue;
+        }
+        for name in std::iter::once(&raw.code).chain(&raw.aliases) {
+            let key = name.get_ref().trim_ascii().to_ascii_uppercase();
+            if key.is_empty() {
+                errors.push(name.span(), "a carrier's name is not empty");
+            } else if let Some(CarrierId(other)) = names.insert(key, CarrierId(id)) {
+                let other =
+                    carriers[usize::from(other)].as_ref().map_or(raw.code.get_ref(), |other| &other.code);
+                errors.push(name.span(), format!("this names {other} already"));
+            }
+        }
+        carriers[usize::from(id)] = Some(carrier(CarrierId(id), raw, &shared_sets, &mut errors));
+    }
+    let names = TextTable::new(names.iter().map(|(name, id)| (name.as_str(), *id)));
+    Catalogue { carriers, names, shared_sets }
+}
+
+fn carrier(id: CarrierId, raw: &RawCarrier, shared_sets: &[CodeTable], errors: &mut Errors<'_>) -> Carrier {
+    let code = raw.code.get_ref();
+    if !code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
+        errors.push(raw.code.span(), "a carrier's code is written in A–Z, 0–9 and _");
+    }
+    let mut carrier = Carrier::new(id, code, &raw.name, raw.kind);
+    carrier.aliases = raw.aliases.iter().map(|alias| alias.get_ref().clone()).collect();
+    for raw in &raw.format {
+        format(raw, &mut carrier, errors);
+    }
+    for hint in &raw.hint {
+        carrier.hints.push((patterns(&hint.shapes, errors), hint.message.clone()));
+    }
+    carrier.default_set = raw.default_code_set.as_ref().and_then(|name| {
+        let found = shared_sets.iter().position(|set| set.name == *name.get_ref());
+        if found.is_none() {
+            errors.push(name.span(), "no file describes this code set");
+        }
+        found
+    });
+    let mut without_set = effects(&raw.codes, errors);
+    for (name, codes) in &raw.code_sets {
+        let effects = effects(codes, errors);
+        carrier.code_sets.push(CodeTable { name: name.clone(), effects: code_table(&effects) });
+        for (code, effect) in effects {
+            without_set.entry(code).or_insert(effect);
+        }
+    }
+    carrier.codes = code_table(&without_set);
+    carrier
+}
+
+fn format(raw: &RawFormat, carrier: &mut Carrier, errors: &mut Errors<'_>) {
+    if raw.name.get_ref().is_empty() || carrier.formats.iter().any(|known| known.name == *raw.name.get_ref())
+    {
+        errors.push(raw.name.span(), "every format of a carrier has its own name");
+    }
+    let cores = patterns(&raw.shapes, errors);
+    if raw.shapes.is_empty() {
+        errors.push(raw.name.span(), "a format has at least one shape");
+    }
+    let check = raw.check.as_ref().and_then(|check| {
+        let RawCheck { rule, weights, over, prepend } = check.get_ref();
+        let weights: Vec<u32> = weights.iter().copied().map(u32::from).collect();
+        let rule = Rule::parse(rule, &weights).map_err(|message| errors.push(check.span(), message)).ok()?;
+        Some(CheckDigit { rule, over: *over, prepend: prepend.clone() })
+    });
+    let span = raw.check.as_ref().map_or(raw.name.span(), Spanned::span);
+    for core in &cores {
+        match (core.check_at, &check) {
+            (None, None) => {}
+            (None, Some(_)) => errors.push(span.clone(), "the check digit rule needs a c in every shape"),
+            (Some(_), None) if raw.check.is_some() => {}
+            (Some(_), None) => errors.push(span.clone(), "a shape with a c needs a check digit rule"),
+            (Some(at), Some(check)) if check.over.is_some_and(|over| over > at) || core.number.start > at => {
+                errors.push(span.clone(), format!("only {at} characters stand before the check character"));
+            }
+            (Some(_), Some(_)) => {}
+        }
+    }
+    let routes = patterns(&raw.prefixes, errors);
+    if let Some(prefix) = raw.prefixes.iter().find(|_| routes.iter().any(|route| route.check_at.is_some())) {
+        errors.push(prefix.span(), "a prefix has no check character");
+    }
+    let routed = routes.iter().flat_map(|route| cores.iter().map(|core| (core.behind(route), route.len())));
+    let all = cores.iter().map(|core| (core.clone(), 0)).chain(routed);
+    let format = Format { name: raw.name.get_ref().clone(), check };
+    carrier.add_format(format, all.filter(|(pattern, _)| pattern.len() <= super::NUMBER_CHARS_MAX));
+}
+
+/// The patterns of `shapes`; errors point into them.
+fn patterns(shapes: &[Spanned<String>], errors: &mut Errors<'_>) -> Vec<Pattern> {
+    let mut all = Vec::new();
+    for shape in shapes {
+        match shape::parse(shape.get_ref()) {
+            Ok(patterns) => all.extend(patterns),
+            Err(e) => {
+                // An ordinary string stands in the file as it is, behind its quote.
+                let span = shape.span();
+                let plain = span.len() == shape.get_ref().len() + 2;
+                let start = span.start + 1;
+                errors.push(if plain { start + e.at.start..start + e.at.end } else { span }, e.message);
+            }
+        }
+    }
+    all
+}
+
+/// Each code with its effect.
+fn effects<'a>(raw: &'a RawCodes, errors: &mut Errors<'_>) -> BTreeMap<&'a str, Effect> {
+    let mut all = BTreeMap::new();
+    for (names, codes) in raw {
+        let Some(effect) = effect(names.get_ref()) else {
+            errors.push(
+                names.span(),
+                "not a milestone, flag or signal, nor several with + between them, nor NONE",
+            );
+            continue;
+        };
+        for code in codes {
+            if code.get_ref().trim_ascii().is_empty() {
+                errors.push(code.span(), "a code is not empty");
+            } else if all.insert(code.get_ref().as_str(), effect).is_some() {
+                errors.push(code.span(), "this code has an effect already");
+            }
+        }
+    }
+    all
+}
+
+/// The effect of names joined by `+`, with at most one milestone among them.
+fn effect(names: &str) -> Option<Effect> {
+    if names == "NONE" {
+        return Some(Effect::NONE);
+    }
+    names.split('+').map(Effect::from_name).try_fold(Effect::NONE, |sum, effect| {
+        let effect = effect?;
+        let milestone = match (sum.milestone, effect.milestone) {
+            (Some(_), Some(_)) => return None,
+            (one, other) => one.or(other),
+        };
+        Some(Effect { milestone, flags: sum.flags.union(effect.flags) })
+    })
+}
+
+fn code_table(effects: &BTreeMap<&str, Effect>) -> TextTable<Effect> {
+    TextTable::new(effects.iter().map(|(code, effect)| (*code, *effect)))
+}
