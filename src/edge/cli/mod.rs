@@ -6,15 +6,19 @@
 mod input;
 mod output;
 
+mod carriers;
 mod check;
+// mod decode;
+mod tracking;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::config::{self, Inputs, Loaded};
+use super::config::{self, Config, Inputs, Loaded};
 use super::problem::{Exit, Failure};
+use crate::model::Timestamp;
 
 /// Tells a fulfillment center's dock what to expect, from every carrier scan.
 #[derive(Debug, Parser)]
@@ -27,6 +31,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    // Decode(decode::DecodeArgs),
+    Tracking(tracking::TrackingArgs),
+    Carriers(carriers::CarriersArgs),
     Check(check::CheckArgs),
 }
 
@@ -47,6 +54,21 @@ impl ConfigArgs {
     }
 }
 
+impl ConfigArgs {
+    /// The configuration; its warnings are told.
+    fn load_telling(&self) -> Result<Config, Failure> {
+        let Loaded { config, warnings } = self.load()?;
+        warnings.iter().for_each(output::tell_problem);
+        Ok(config)
+    }
+}
+
+/// Reads an instant of an argument.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text)
+        .ok_or_else(|| "expected RFC 3339 with a zone, like 2026-11-05T09:12:00Z".to_owned())
+}
+
 /// Runs the binary.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -58,6 +80,9 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
+        // Command::Decode(args) => decode::run(&args),
+        Command::Tracking(args) => tracking::run(&args),
+        Command::Carriers(args) => carriers::run(&args),
         Command::Check(args) => check::run(&args),
     };
     match outcome {

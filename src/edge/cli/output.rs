@@ -24,6 +24,14 @@ pub(crate) enum Format {
     Csv,
 }
 
+impl Format {
+    /// The format that was asked for, else what suits the reader of stdout.
+    pub(crate) fn or_default(asked: Option<Format>) -> Format {
+        let natural = if std::io::stdout().is_terminal() { Format::Text } else { Format::Ndjson };
+        asked.unwrap_or(natural)
+    }
+}
+
 /// How one document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Summary {

@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use properties::{Properties, Property};
+pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
+use crate::carriers::Catalogue;
 use crate::edge::problem::{Exit, Failure, Problem, Severity, Source};
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
 
@@ -51,8 +53,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// What the rulebook marks as *(default)*.
     pub rules: Settings,
-    /// Carrier files instead of the built-in catalogue.
-    pub carriers_dir: Option<PathBuf>,
+    /// The carriers.
+    pub catalogue: Catalogue,
     /// The fulfillment centers.
     pub fcs: Fcs,
 }
@@ -183,7 +185,7 @@ impl Reader<'_> {
                 clock: self.choice("engine.clock", &[("wall", Clock::Wall), ("input", Clock::Input)]),
             },
             rules: self.rules(),
-            carriers_dir: self.path("carriers.dir"),
+            catalogue: self.catalogue(),
             fcs: self.fcs(),
         }
     }
@@ -207,6 +209,31 @@ impl Reader<'_> {
             message_bytes_max: self.integer("rules.message_bytes_max", 1024..=1 << 30),
             command_ids_max: self.integer("rules.command_ids_max", 1..=10_000),
         }
+    }
+
+    fn catalogue(&mut self) -> Catalogue {
+        let Some(dir) = self.path("carriers.dir") else { return Catalogue::embedded() };
+        let files = match read_carrier_files(&dir) {
+            Ok(files) => files,
+            Err(error) => {
+                let entry = self.entries["carriers.dir"].clone();
+                let what = format!("cannot read the carrier files in {}: {error}", dir.display());
+                self.refuse(&entry, "E0109", what, "named here");
+                return Catalogue::embedded();
+            }
+        };
+        Catalogue::with_files(&files).unwrap_or_else(|errors| {
+            for error in errors {
+                let text = files.iter().find(|(name, _)| *name == error.file).map(|(_, text)| text.clone());
+                let source = Arc::new(Source { name: error.file, text: text.unwrap_or_default() });
+                let problem = Problem::error("E0109", format!("a carrier file is wrong: {}", error.message));
+                self.problems.push(match error.span {
+                    Some(span) => problem.at(&source, span, "here"),
+                    None => problem.at(&source, 0..0, "in this file"),
+                });
+            }
+            Catalogue::embedded()
+        })
     }
 
     fn fcs(&mut self) -> Fcs {
@@ -308,6 +335,19 @@ impl Reader<'_> {
         self.problems.push(problem);
         choices[0].1
     }
+}
+
+/// The carrier files of a directory, by name.
+fn read_carrier_files(dir: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(|path| Ok((path.display().to_string(), std::fs::read_to_string(&path)?))).collect()
 }
 
 /// What Kafka lets into names of topics and members.
