@@ -119,7 +119,7 @@ impl Rows {
         match self.format {
             Format::Text => self.text(values)?,
             Format::Csv => {
-                let cells: Vec<String> = values.iter().map(|value| csv_cell(&cell(value, ""))).collect();
+                let cells: Vec<String> = values.iter().map(|value| csv_cell(&cell(value, "", ";"))).collect();
                 self.out.line(&cells.join(","))?;
             }
             Format::Json | Format::Ndjson => {
@@ -158,7 +158,7 @@ impl Rows {
     fn text(&mut self, values: &[Value]) -> Result<(), Failure> {
         let mut line = String::new();
         for ((_, width), value) in self.columns.iter().zip(values) {
-            let text = cell(value, "-");
+            let text = cell(value, "-", ", ");
             line.push_str(&text);
             let blanks = width.saturating_sub(text.chars().count()) + 2;
             line.extend(std::iter::repeat_n(' ', blanks));
@@ -167,15 +167,17 @@ impl Rows {
     }
 }
 
-/// A value as text: lists are joined by blanks, control characters are shown and not obeyed.
-fn cell(value: &Value, nothing: &str) -> String {
+/// A value as text: lists are joined, control characters are shown and not obeyed.
+fn cell(value: &Value, nothing: &str, between: &str) -> String {
     match value {
         Value::Null => nothing.to_owned(),
         Value::String(text) => {
             text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
         }
         Value::Array(values) if values.is_empty() => nothing.to_owned(),
-        Value::Array(values) => values.iter().map(|value| cell(value, nothing)).collect::<Vec<_>>().join(" "),
+        Value::Array(values) => {
+            values.iter().map(|value| cell(value, nothing, between)).collect::<Vec<_>>().join(between)
+        }
         other => other.to_string(),
     }
 }
@@ -215,12 +217,12 @@ mod tests {
             (Value::Null, "-", "-"),
             (Value::from("1Z"), "1Z", "1Z"),
             (Value::from("a\u{1b}[31m"), "a\u{fffd}[31m", "a\u{fffd}[31m"),
-            (Value::from(vec!["UPS", "DHL"]), "UPS DHL", "UPS DHL"),
+            (Value::from(vec!["UPS", "DHL"]), "UPS, DHL", "\"UPS, DHL\""),
             (Value::from("a,\"b\""), "a,\"b\"", "\"a,\"\"b\"\"\""),
             (Value::from(true), "true", "true"),
         ] {
-            assert_eq!(cell(&value, "-"), text);
-            assert_eq!(csv_cell(&cell(&value, "-")), csv);
+            assert_eq!(cell(&value, "-", ", "), text);
+            assert_eq!(csv_cell(&cell(&value, "-", ", ")), csv);
         }
     }
 }
