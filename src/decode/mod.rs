@@ -1,1 +1,91 @@
-//! Bytes to scans and commands.
+//! Bytes to scans, and bytes to commands.
+//!
+//! **Enters**: the bytes of one message as they came from the log, its record time, and its `content-type` if it had
+//! one. **Leaves**: for a message of `scans`, each scan in the vocabulary of [`model`](crate::model) or a
+//! [`Rejection`] with reason, place and original bytes; for a message of `commands`, a [`CommandRecord`] or a
+//! rejection. **Always true**: nothing here panics, whatever the bytes; no byte of a message disappears without a
+//! part that accounts for it (only blank lines and `[]` hold no scan); the outcome depends on the arguments alone.
+//! It does not know topics, offsets, registrations or who asks.
+//!
+//! A message of scans takes one of three shapes, and each shape says what is rejected alone:
+//!
+//! | shape | told by | alone | whole |
+//! |---|---|---|---|
+//! | object | `{`, one object to the end | – | anything wrong |
+//! | array | `[` | an element with wrong fields, repeated keys or too deep | broken JSON or UTF-8: nothing of it is applied |
+//! | lines (NDJSON) | `content-type`, or `{` with another line after the first object | a bad line | – |
+//!
+//! Each object is read twice at most. The fast reader is simd-json over a reused copy, because it rewrites what it
+//! reads; it says yes or no and nothing else. What it refuses is re-read by the careful reader, serde_json, which
+//! knows byte positions, reads integers of any length, and has the last word. Both drive the same visitors
+//! ([`raw`]), so that a scan is the same whichever read it.
+//!
+//! Reading order: `raw` (what was written), `scan` (what it means), `json` (the readers), `message` (the shapes),
+//! `outline` (brackets and strings, for places), `command`.
+
+mod command;
+mod json;
+mod message;
+mod outline;
+mod raw;
+mod scan;
+mod shape;
+
+#[cfg(test)]
+mod tests;
+
+use crate::carriers::Catalogue;
+use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
+
+pub use command::{CommandRecord, command};
+pub use message::Decoder;
+pub use raw::{RawAppointment, RawLocation, RawScan};
+
+/// Levels of nesting that are read; a deeper object is refused.
+const LEVELS_MAX: usize = 32;
+
+/// What a scan is read against.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Carriers, their canonical numbers and their codes.
+    pub catalogue: &'a Catalogue,
+    /// Time zones and postal codes of fulfillment centers.
+    pub fcs: &'a Fcs,
+    /// The rules' settings.
+    pub settings: &'a Settings,
+}
+
+/// One outcome of a message. A message gives its parts in order.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once and read in place; a box would allocate per scan")]
+pub enum Part<'a> {
+    /// A readable, plausible scan.
+    Scan {
+        /// Its position among the message's elements, from 0.
+        index: u32,
+        /// What it means.
+        scan: Scan,
+        /// What was written.
+        raw: RawScan<'a>,
+    },
+    /// Bytes for the dead letters.
+    Rejected {
+        /// The position of the bad element; none when it is the whole message.
+        index: Option<u32>,
+        /// Why.
+        rejection: Rejection,
+        /// The element's own original bytes, or the message's.
+        bytes: &'a [u8],
+    },
+}
+
+/// Why bytes were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The stable code.
+    pub reason: DeadLetterReason,
+    /// What was expected and what was found.
+    pub detail: String,
+    /// The byte of the message that it is about, when one can be named.
+    pub position: Option<usize>,
+}
