@@ -51,6 +51,8 @@ pub(crate) struct Carrier {
     pub(crate) formats: Vec<Format>,
     /// The patterns of all formats by length; within a length, those with the longest label prefix first.
     patterns: Vec<Vec<FormatPattern>>,
+    /// The lengths, as bits, at which a label may hide another number.
+    label_lengths: u128,
     /// Shapes that are often taken for numbers of this carrier, and what to say then.
     pub(crate) hints: Vec<(Vec<Pattern>, String)>,
     /// Codes that come without a code set.
@@ -139,6 +141,7 @@ impl Carrier {
             aliases: Vec::new(),
             formats: Vec::new(),
             patterns: vec![Vec::new(); NUMBER_CHARS_MAX + 1],
+            label_lengths: 0,
             hints: Vec::new(),
             codes: TextTable::new(std::iter::empty()),
             code_sets: Vec::new(),
@@ -146,11 +149,14 @@ impl Carrier {
         }
     }
 
-    /// Adds a format with its patterns.
-    pub(crate) fn add_format(&mut self, format: Format, patterns: impl Iterator<Item = (Pattern, usize)>) {
+    /// Adds a format with its patterns, each with the length of the label prefix in it.
+    pub(crate) fn add_format(&mut self, format: Format, patterns: Vec<(Pattern, usize)>) {
         let index = self.formats.len();
         self.formats.push(format);
         for (pattern, prefix) in patterns {
+            if pattern.number.len() < pattern.len() {
+                self.label_lengths |= 1 << pattern.len();
+            }
             let of_length = &mut self.patterns[pattern.len()];
             of_length.push(FormatPattern { pattern, format: index, prefix });
             of_length.sort_by_key(|known| std::cmp::Reverse(known.prefix));
@@ -168,10 +174,9 @@ impl Carrier {
         }
     }
 
-    /// Whether no label of this length hides another number, so that plain text of it is canonical.
+    /// Whether no label of this length, up to 64, hides another number: then plain text of it is canonical.
     pub(crate) fn is_settled_at(&self, length: usize) -> bool {
-        let whole = |known: &FormatPattern| known.pattern.number.len() == length;
-        self.patterns.get(length).is_some_and(|of_length| of_length.iter().all(whole))
+        self.label_lengths >> length & 1 == 0
     }
 
     /// The canonical form of `raw`, and the format it has: upper case, without blanks and marks, taken out of the label.

@@ -16,10 +16,10 @@
 /// A rule with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    Mod10 { even: u32, odd: u32 },
+    Mod10 { even: u8, odd: u8 },
     Luhn,
     Mod7,
-    Mod11 { weights: Vec<u32> },
+    Mod11 { weights: Vec<u8> },
     S10,
     Mod37,
     Mod11Complement,
@@ -27,7 +27,7 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// The rule of a name in a file, or why there is none.
-    pub(crate) fn parse(name: &str, weights: &[u32]) -> Result<Rule, String> {
+    pub(crate) fn parse(name: &str, weights: &[u8]) -> Result<Rule, String> {
         let rule = match (name, weights) {
             ("mod10", [even, odd]) => return Ok(Rule::Mod10 { even: *even, odd: *odd }),
             ("mod10", _) => return Err("mod10 takes two weights: even, odd".to_owned()),
@@ -57,7 +57,7 @@ impl Rule {
                         b'A'..=b'Z' => u32::from(b - 3) % 10,
                         _ => return None,
                     };
-                    sum += value * if i % 2 == 0 { even } else { odd };
+                    sum += value * u32::from(if i % 2 == 0 { *even } else { *odd });
                 }
                 digit((10 - sum % 10) % 10)
             }
@@ -112,10 +112,10 @@ fn remainder(body: &[u8], modulus: u32) -> Option<u32> {
     body.iter().try_fold(0, |r, b| Some((r * 10 + value_of_digit(*b)?) % modulus))
 }
 
-fn weighted(body: &[u8], weights: &[u32]) -> Option<u32> {
+fn weighted(body: &[u8], weights: &[u8]) -> Option<u32> {
     body.iter()
         .zip(weights.iter().cycle())
-        .try_fold(0, |sum, (b, weight)| Some(sum + value_of_digit(*b)? * weight))
+        .try_fold(0, |sum, (b, weight)| Some(sum + value_of_digit(*b)? * u32::from(*weight)))
 }
 
 #[cfg(test)]
@@ -129,9 +129,9 @@ mod tests {
             (mod10(1, 2), "5R89390357567127"),
             (mod10(3, 1), "106141411928374657"),
             (Rule::Luhn, "79927398713"),
-            (Rule::Mod11Complement, "1003403979"),
-            (Rule::Mod11Complement, "828561881X"),
-            (Rule::Mod11Complement, "1110035420"),
+            (Rule::Mod11Complement, "3403979"),
+            (Rule::Mod11Complement, "561881X"),
+            (Rule::Mod11Complement, "0035420"),
             (Rule::S10, "473124829"),
             (Rule::Mod37, "A12425GABC1234002M"),
             (Rule::Mod7, "12345675"),

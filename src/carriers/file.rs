@@ -53,6 +53,7 @@ macro_rules! embedded {
 /// The files that are built in.
 const EMBEDDED: &[(&str, &str)] = embedded![
     "x12_1650.toml",
+    "rec24.toml",
     "ups.toml",
     "fedex.toml",
     "usps.toml",
@@ -136,30 +137,42 @@ struct RawCodeSet {
     codes: RawCodes,
 }
 
-/// A file that was read: of the catalogue's two kinds.
-enum Read {
+/// A file that was read.
+struct Source<'a> {
+    file: &'a str,
+    /// Whether it is a user's, which replaces the one that is built in.
+    is_users: bool,
+    content: Content,
+}
+
+enum Content {
     Carrier(Box<RawCarrier>),
     CodeSet(RawCodeSet),
 }
 
-impl Read {
-    /// What another file replaces.
-    fn key(&self) -> &Spanned<String> {
+impl Content {
+    /// What it describes.
+    fn subject(&self) -> &Spanned<String> {
         match self {
-            Read::Carrier(carrier) => &carrier.code,
-            Read::CodeSet(set) => &set.code_set,
+            Content::Carrier(carrier) => &carrier.code,
+            Content::CodeSet(set) => &set.code_set,
         }
+    }
+
+    /// Whether both describe the same carrier, or the same code set.
+    fn describes_the_same(&self, other: &Content) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self.subject() == other.subject()
     }
 }
 
-fn read(text: &str) -> Result<Read, toml::de::Error> {
+fn read(text: &str) -> Result<Content, toml::de::Error> {
     #[derive(Deserialize)]
     struct Probe {
         code_set: Option<serde::de::IgnoredAny>,
     }
     match toml::from_str::<Probe>(text)?.code_set {
-        Some(_) => toml::from_str(text).map(Read::CodeSet),
-        None => toml::from_str(text).map(|carrier| Read::Carrier(Box::new(carrier))),
+        Some(_) => toml::from_str(text).map(Content::CodeSet),
+        None => toml::from_str(text).map(|carrier| Content::Carrier(Box::new(carrier))),
     }
 }
 
@@ -182,38 +195,34 @@ impl Errors<'_> {
 /// Reads the embedded files and `files`, and builds the catalogue they make together.
 pub(crate) fn build(files: &[(String, String)]) -> Result<Catalogue, Vec<CatalogueError>> {
     let mut errors = Vec::new();
-    let mut sources: Vec<(&str, Read)> = Vec::new();
-    let embedded = EMBEDDED.len();
-    let users = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    for (position, (file, text)) in EMBEDDED.iter().copied().chain(users).enumerate() {
-        let new = match read(text) {
-            Ok(new) => new,
+    let mut sources: Vec<Source<'_>> = Vec::new();
+    let embedded = EMBEDDED.iter().map(|(file, text)| (*file, *text, false));
+    let users = files.iter().map(|(file, text)| (file.as_str(), text.as_str(), true));
+    for (file, text, is_users) in embedded.chain(users) {
+        let content = match read(text) {
+            Ok(content) => content,
             Err(e) => {
-                errors.push(CatalogueError {
-                    file: file.to_owned(),
-                    span: e.span(),
-                    message: e.message().to_owned(),
-                });
+                let (span, message) = (e.span(), e.message().to_owned());
+                errors.push(CatalogueError { file: file.to_owned(), span, message });
                 continue;
             }
         };
+        let subject = content.subject();
         let mut errors = Errors { file, all: &mut errors };
-        match sources.iter_mut().find(|(_, old)| old.key() == new.key()) {
-            None => sources.push((file, new)),
-            Some((other, _)) if position < embedded || files.iter().any(|(name, _)| name == other) => {
-                errors.push(new.key().span(), format!("{other} describes {} already", new.key().get_ref()));
+        match sources.iter_mut().find(|old| old.content.describes_the_same(&content)) {
+            None => sources.push(Source { file, is_users, content }),
+            Some(old) if old.is_users == is_users => {
+                errors.push(subject.span(), format!("{} describes {} already", old.file, subject.get_ref()));
             }
             Some(old) => {
-                if let (Read::Carrier(old), Read::Carrier(new)) = (&old.1, &new)
+                if let (Content::Carrier(old), Content::Carrier(new)) = (&old.content, &content)
                     && old.id != new.id
                 {
-                    let (code, id) = (new.code.get_ref(), old.id.get_ref());
-                    errors.push(
-                        new.id.span(),
-                        format!("the state knows {code} as {id}: a carrier keeps its number"),
-                    );
+                    let message =
+                        format!("the state knows {} as {}: a carrier keeps its number", new.code, old.id);
+                    errors.push(new.id.span(), message);
                 }
-                *old = (file, new);
+                *old = Source { file, is_users, content };
             }
         }
     }
@@ -222,10 +231,10 @@ pub(crate) fn build(files: &[(String, String)]) -> Result<Catalogue, Vec<Catalog
 }
 
 /// Compiles what was read. The catalogue is complete when no error was added.
-fn compile(sources: &[(&str, Read)], errors: &mut Vec<CatalogueError>) -> Catalogue {
+fn compile(sources: &[Source<'_>], errors: &mut Vec<CatalogueError>) -> Catalogue {
     let mut shared_sets = Vec::new();
-    for (file, source) in sources {
-        if let Read::CodeSet(raw) = source {
+    for Source { file, content, .. } in sources {
+        if let Content::CodeSet(raw) = content {
             let mut errors = Errors { file, all: errors };
             let effects = code_table(&effects(&raw.codes, &mut errors));
             shared_sets.push(CodeTable { name: raw.code_set.get_ref().clone(), effects });
@@ -236,8 +245,8 @@ fn compile(sources: &[(&str, Read)], errors: &mut Vec<CatalogueError>) -> Catalo
     let other = Carrier::new(CarrierId::OTHER, "OTHER", "Other", CarrierKind::Parcel);
     names.insert(other.code.clone(), CarrierId::OTHER);
     carriers[0] = Some(other);
-    for (file, source) in sources {
-        let Read::Carrier(raw) = source else { continue };
+    for Source { file, content, .. } in sources {
+        let Content::Carrier(raw) = content else { continue };
         let mut errors = Errors { file, all: errors };
         let Ok(id @ 1..) = u8::try_from(*raw.id.get_ref()) else {
             errors.push(raw.id.span(), "a carrier's number is from 1 to 255");
@@ -248,7 +257,7 @@ fn compile(sources: &[(&str, Read)], errors: &mut Vec<CatalogueError>) -> Catalo
             continue;
         }
         for name in std::iter::once(&raw.code).chain(&raw.aliases) {
-            let key = name.get_ref().trim_ascii().to_ascii_uppercase();
+            let key = key(name.get_ref());
             if key.is_empty() {
                 errors.push(name.span(), "a carrier's name is not empty");
             } else if let Some(CarrierId(other)) = names.insert(key, CarrierId(id)) {
@@ -306,8 +315,7 @@ fn format(raw: &RawFormat, carrier: &mut Carrier, errors: &mut Errors<'_>) {
     }
     let check = raw.check.as_ref().and_then(|check| {
         let RawCheck { rule, weights, over, prepend } = check.get_ref();
-        let weights: Vec<u32> = weights.iter().copied().map(u32::from).collect();
-        let rule = Rule::parse(rule, &weights).map_err(|message| errors.push(check.span(), message)).ok()?;
+        let rule = Rule::parse(rule, weights).map_err(|message| errors.push(check.span(), message)).ok()?;
         Some(CheckDigit { rule, over: *over, prepend: prepend.clone() })
     });
     let span = raw.check.as_ref().map_or(raw.name.span(), Spanned::span);
@@ -323,14 +331,18 @@ fn format(raw: &RawFormat, carrier: &mut Carrier, errors: &mut Errors<'_>) {
             (Some(_), Some(_)) => {}
         }
     }
-    let routes = patterns(&raw.prefixes, errors);
-    if let Some(prefix) = raw.prefixes.iter().find(|_| routes.iter().any(|route| route.check_at.is_some())) {
-        errors.push(prefix.span(), "a prefix has no check character");
+    let mut all: Vec<(Pattern, usize)> = cores.iter().map(|core| (core.clone(), 0)).collect();
+    for prefix in &raw.prefixes {
+        for route in patterns(std::slice::from_ref(prefix), errors) {
+            if route.check_at.is_some() {
+                errors.push(prefix.span(), "a prefix has no check character");
+            }
+            all.extend(cores.iter().map(|core| (core.behind(&route), route.len())));
+        }
     }
-    let routed = routes.iter().flat_map(|route| cores.iter().map(|core| (core.behind(route), route.len())));
-    let all = cores.iter().map(|core| (core.clone(), 0)).chain(routed);
+    all.retain(|(pattern, _)| pattern.len() <= super::NUMBER_CHARS_MAX);
     let format = Format { name: raw.name.get_ref().clone(), check };
-    carrier.add_format(format, all.filter(|(pattern, _)| pattern.len() <= super::NUMBER_CHARS_MAX));
+    carrier.add_format(format, all);
 }
 
 /// The patterns of `shapes`; errors point into them.
@@ -351,8 +363,13 @@ fn patterns(shapes: &[Spanned<String>], errors: &mut Errors<'_>) -> Vec<Pattern>
     all
 }
 
+/// How names and codes are compared: without outer blanks and ASCII case.
+fn key(text: &str) -> String {
+    text.trim_ascii().to_ascii_uppercase()
+}
+
 /// Each code with its effect.
-fn effects<'a>(raw: &'a RawCodes, errors: &mut Errors<'_>) -> BTreeMap<&'a str, Effect> {
+fn effects(raw: &RawCodes, errors: &mut Errors<'_>) -> BTreeMap<String, Effect> {
     let mut all = BTreeMap::new();
     for (names, codes) in raw {
         let Some(effect) = effect(names.get_ref()) else {
@@ -363,9 +380,10 @@ fn effects<'a>(raw: &'a RawCodes, errors: &mut Errors<'_>) -> BTreeMap<&'a str, 
             continue;
         };
         for code in codes {
-            if code.get_ref().trim_ascii().is_empty() {
+            let key = key(code.get_ref());
+            if key.is_empty() {
                 errors.push(code.span(), "a code is not empty");
-            } else if all.insert(code.get_ref().as_str(), effect).is_some() {
+            } else if all.insert(key, effect).is_some() {
                 errors.push(code.span(), "this code has an effect already");
             }
         }
@@ -388,6 +406,6 @@ fn effect(names: &str) -> Option<Effect> {
     })
 }
 
-fn code_table(effects: &BTreeMap<&str, Effect>) -> TextTable<Effect> {
-    TextTable::new(effects.iter().map(|(code, effect)| (*code, *effect)))
+fn code_table(effects: &BTreeMap<String, Effect>) -> TextTable<Effect> {
+    TextTable::new(effects.iter().map(|(code, effect)| (code.as_str(), *effect)))
 }

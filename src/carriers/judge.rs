@@ -12,6 +12,11 @@ use super::carrier::{Carrier, CarrierKind, Settled, Unreadable};
 use super::text;
 use super::{Catalogue, NUMBER_CHARS_MAX};
 
+/// What is entered for a box, in messages.
+const TRACKING_ID: &str = "tracking ID";
+/// What is entered for freight.
+const FREIGHT_BILL: &str = "freight bill number";
+
 /// A number that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
@@ -88,10 +93,10 @@ impl Catalogue {
         raw: &str,
         strict_blanks: bool,
     ) -> Result<Registered, InvalidNumber> {
-        let blanks_trimmed = judge_blanks(raw, strict_blanks, "tracking IDs are")?;
+        let blanks_trimmed = judge_blanks(raw, strict_blanks, TRACKING_ID)?;
         let carrier = self.get(carrier);
-        let settled = carrier.settle(raw).map_err(|why| unreadable(raw, "tracking ID", why))?;
-        self.judge_format(carrier, raw, settled, blanks_trimmed)
+        let settled = carrier.settle(raw).map_err(|why| unreadable(raw, TRACKING_ID, why))?;
+        self.judge_format(carrier, raw, settled, blanks_trimmed, TRACKING_ID)
     }
 
     /// Judges the PRO of a freight shipment (R6): 1–64 letters, digits, `-`, `.`, `_` and inner blanks. A freight
@@ -102,9 +107,9 @@ impl Catalogue {
         raw: &str,
         strict_blanks: bool,
     ) -> Result<Registered, InvalidNumber> {
-        let blanks_trimmed = judge_blanks(raw, strict_blanks, "freight bill numbers are")?;
+        let blanks_trimmed = judge_blanks(raw, strict_blanks, FREIGHT_BILL)?;
         let carrier = self.get(carrier);
-        let refuse = |why| Err(unreadable(raw, "freight bill number", why));
+        let refuse = |why| Err(unreadable(raw, FREIGHT_BILL, why));
         let length = text::strip_suffix(raw).trim().chars().count();
         let settled = match carrier.settle(raw) {
             Ok(_) if length > NUMBER_CHARS_MAX => return refuse(Unreadable::TooLong(length)),
@@ -115,7 +120,7 @@ impl Catalogue {
             return refuse(Unreadable::Character(char::from(*b)));
         }
         if carrier.kind == CarrierKind::Freight {
-            return self.judge_format(carrier, raw, settled, blanks_trimmed);
+            return self.judge_format(carrier, raw, settled, blanks_trimmed, FREIGHT_BILL);
         }
         let number = settled.number();
         Ok(Registered { number, validation: Validation::NotSupported, blanks_trimmed, format: None })
@@ -153,8 +158,8 @@ impl Catalogue {
 
     /// Judges a number that none or several carriers could have issued.
     fn judge_for_any(&self, raw: &str, candidates: &[(&Carrier, Settled)]) -> Result<Judged, InvalidNumber> {
-        judge_blanks(raw, true, "tracking IDs are")?;
-        self.get(CarrierId::OTHER).settle(raw).map_err(|why| unreadable(raw, "tracking ID", why))?;
+        judge_blanks(raw, true, TRACKING_ID)?;
+        self.get(CarrierId::OTHER).settle(raw).map_err(|why| unreadable(raw, TRACKING_ID, why))?;
         let Some(((_, first), rest)) = candidates.split_first() else {
             return Err(InvalidNumber { message: format!("{} fits no format of any carrier", quoted(raw)) });
         };
@@ -169,12 +174,13 @@ impl Catalogue {
         raw: &str,
         settled: Settled,
         blanks_trimmed: bool,
+        what: &str,
     ) -> Result<Registered, InvalidNumber> {
         let format = settled.format.map(|index| carrier.formats[index].name.clone());
         let validation = match &format {
             Some(_) => Validation::Valid,
             None if carrier.formats.is_empty() => Validation::NotSupported,
-            None => return Err(self.misfit(carrier, raw, &settled)),
+            None => return Err(self.misfit(carrier, raw, &settled, what)),
         };
         Ok(Registered { number: settled.number(), validation, blanks_trimmed, format })
     }
@@ -188,7 +194,7 @@ impl Catalogue {
 
     /// Why settled text fits no format of its carrier.
     #[cold]
-    fn misfit(&self, carrier: &Carrier, raw: &str, settled: &Settled) -> InvalidNumber {
+    fn misfit(&self, carrier: &Carrier, raw: &str, settled: &Settled, what: &str) -> InvalidNumber {
         let code = &carrier.code;
         let why = if let Some((format, found, Some(expected))) = carrier.near_miss(&settled.text) {
             format!(
@@ -209,12 +215,12 @@ impl Catalogue {
             [] => String::new(),
             others => format!(". It is valid for {}, which is not the selected carrier", one_of(others)),
         };
-        InvalidNumber { message: format!("{} is not a {code} tracking ID: {why}{hint}{others}", quoted(raw)) }
+        InvalidNumber { message: format!("{} is not a {code} {what}: {why}{hint}{others}", quoted(raw)) }
     }
 }
 
 /// Whether blanks were cut off; strictly, that they must not be there.
-fn judge_blanks(raw: &str, strict: bool, they_are: &str) -> Result<bool, InvalidNumber> {
+fn judge_blanks(raw: &str, strict: bool, what: &str) -> Result<bool, InvalidNumber> {
     let entered = text::strip_suffix(raw);
     let place = match text::outer_blanks(entered) {
         (false, false) => return Ok(false),
@@ -227,7 +233,7 @@ fn judge_blanks(raw: &str, strict: bool, they_are: &str) -> Result<bool, Invalid
         return Ok(true);
     }
     let message =
-        format!("{} has a blank {place} it: {they_are} entered without spaces around them", quoted(entered));
+        format!("{} has a blank {place} it: {what}s are entered without spaces around them", quoted(entered));
     Err(InvalidNumber { message })
 }
 

@@ -1,1 +1,514 @@
-//! The stations: scan, shipment, ledger.
+//! The stations of a partition: scan, shipment, ledger. Pure and synchronous.
+//!
+//! Enters: records of the lanes with their coordinates, packed hops, and the stream's time as a number. Leaves: hops for other
+//! stations, documents for consumers, and after-images for the state log. Always true:
+//! - `step → settle → publish` of the same inputs in the same order gives the same bytes;
+//! - whatever an epoch touched can be taken back exactly ([`Stations::rollback`]), counters and clocks included;
+//! - nothing here reads a clock, a file or a random number.
+//!
+//! An epoch feeds inputs ([`Stations::scans`], [`Stations::commands`], [`Stations::hops`]), lets timers fire
+//! ([`Stations::advance`]), settles (derives what changed and writes hops) and publishes (writes documents).
+
+mod clock;
+mod counters;
+mod hop;
+mod ledger;
+mod scan;
+mod shipment;
+mod timers;
+
+pub use self::clock::{ClockSource, StreamClock};
+pub use self::counters::Counters;
+pub use self::hop::{
+    ArrivalKey, HOP_BYTES_MAX, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts,
+    read_hops,
+};
+pub use self::ledger::{LedgerKey, LedgerStation};
+pub use self::scan::{ScanInput, ScanStation};
+pub use self::shipment::{Part, ShipmentStation};
+pub use self::timers::Timers;
+use crate::carriers::Catalogue;
+use crate::decode::{self, CommandRecord, Decoder, Rejection};
+use crate::fold::Progress;
+use crate::index::{slice_of, slice_of_key};
+use crate::model::{
+    DeadLetterReason, Fcs, Lane, NumberKey, Partition, Settings, ShipmentId, Source, Timestamp, Topic, partition_of,
+};
+
+/// What the rules need to know of the world: the catalogue, the FCs and the settings.
+#[derive(Debug)]
+pub struct Rules {
+    /// Carriers, their formats and codes.
+    pub catalogue: Catalogue,
+    /// Fulfillment centers and their days.
+    pub fcs: Fcs,
+    /// What an operator may want different.
+    pub settings: Settings,
+}
+
+impl Rules {
+    /// The rules that come with the program.
+    pub fn embedded() -> Rules {
+        Rules { catalogue: Catalogue::embedded(), fcs: Fcs::embedded(), settings: Settings::default() }
+    }
+}
+
+/// Where documents go.
+pub struct Documents<'a> {
+    /// Topic, key, value (none: a tombstone) and headers of each record.
+    pub sink: &'a mut RecordSink<'a>,
+}
+
+/// Takes a record: topic, key, value, headers.
+pub type RecordSink<'a> = dyn FnMut(Topic, Option<&[u8]>, Option<&[u8]>, &[(&'static str, &[u8])]) + 'a;
+
+impl std::fmt::Debug for Documents<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Documents")
+    }
+}
+
+impl Documents<'_> {
+    fn document(&mut self, topic: Topic, key: &[u8], value: Option<&[u8]>) {
+        (self.sink)(topic, Some(key), value, &[]);
+    }
+
+    fn dead_letter(&mut self, letter: &DeadLetter<'_>) {
+        let (topic, partition, offset) = match letter.source {
+            Some(source) => {
+                let (partition, offset) = (source.partition.to_string(), source.offset.to_string());
+                (source.lane.topic().name(), partition, offset)
+            }
+            None => ("", String::new(), String::new()),
+        };
+        let coordinates = letter.source.map(|source| source.to_string());
+        let index = letter.index.map(|index| index.to_string());
+        let mut headers: Vec<(&'static str, &[u8])> = vec![
+            ("dockside.reason", letter.reason.code().as_bytes()),
+            ("dockside.detail", letter.detail.as_bytes()),
+        ];
+        if let Some(coordinates) = &coordinates {
+            headers.push(("dockside.source", coordinates.as_bytes()));
+        }
+        if let Some(index) = &index {
+            headers.push(("dockside.index", index.as_bytes()));
+        }
+        if letter.source.is_some() {
+            headers.push(("__connect.errors.topic", topic.as_bytes()));
+            headers.push(("__connect.errors.partition", partition.as_bytes()));
+            headers.push(("__connect.errors.offset", offset.as_bytes()));
+        }
+        headers.push(("__connect.errors.connector.name", b"dockside"));
+        headers.push(("__connect.errors.stage", b"VALUE_CONVERTER"));
+        headers.push(("__connect.errors.exception.message", letter.detail.as_bytes()));
+        (self.sink)(Topic::DeadLetters, letter.key, Some(letter.value), &headers);
+    }
+}
+
+struct DeadLetter<'a> {
+    reason: DeadLetterReason,
+    detail: &'a str,
+    source: Option<Source>,
+    index: Option<u32>,
+    key: Option<&'a [u8]>,
+    value: &'a [u8],
+}
+
+/// A record of `scans` or `commands` as it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct InputRecord<'a> {
+    /// Its offset.
+    pub offset: u64,
+    /// When it was written.
+    pub timestamp: Timestamp,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The header `content-type`.
+    pub content_type: Option<&'a [u8]>,
+}
+
+/// How many decoded scans wait for one batched lookup.
+const BATCH_SCANS_MAX: usize = 1024;
+
+/// All state of a partition.
+#[derive(Debug)]
+pub struct Stations {
+    partition: Partition,
+    partitions: u32,
+    scan: ScanStation,
+    shipment: ShipmentStation,
+    ledger: LedgerStation,
+    counters: Counters,
+    counters_before: Counters,
+    clock: StreamClock,
+    clock_before: StreamClock,
+    batch: Vec<ScanInput>,
+}
+
+/// An entity of the state log: its kind and key as bytes, and the slice that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityKey {
+    /// The slice: a fixed hash range of the keys.
+    pub slice: u16,
+    /// Kind and key.
+    pub bytes: Vec<u8>,
+}
+
+const KIND_NUMBER: u8 = b'N';
+const KIND_SHIPMENT_HEAD: u8 = b'H';
+const KIND_SHIPMENT_ANSWERS: u8 = b'R';
+const KIND_SHIPMENT_UNIT: u8 = b'U';
+const KIND_LEDGER: u8 = b'L';
+const KIND_COUNTERS: u8 = b'C';
+
+fn number_key(key: &NumberKey) -> EntityKey {
+    let bytes = postcard::to_extend(key, vec![KIND_NUMBER]).expect("a key always serialises into memory");
+    EntityKey { slice: slice_of_key(key), bytes }
+}
+
+fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
+    let kind = match part {
+        Part::Head => KIND_SHIPMENT_HEAD,
+        Part::Answers => KIND_SHIPMENT_ANSWERS,
+        Part::Unit(_) => KIND_SHIPMENT_UNIT,
+    };
+    let mut bytes = postcard::to_extend(id, vec![kind]).expect("a key always serialises into memory");
+    if let Part::Unit(no) = part {
+        bytes.extend_from_slice(&no.0.to_be_bytes());
+    }
+    EntityKey { slice: slice_of(id.as_str().as_bytes()), bytes }
+}
+
+fn ledger_key(key: &LedgerKey) -> EntityKey {
+    let bytes = postcard::to_extend(key, vec![KIND_LEDGER]).expect("a key always serialises into memory");
+    EntityKey { slice: slice_of_ledger(key), bytes }
+}
+
+fn slice_of_ledger(key: &LedgerKey) -> u16 {
+    match key {
+        LedgerKey::Arrivals(arrival) => slice_of(arrival.fc.as_str().as_bytes()),
+        LedgerKey::Account(account) => slice_of(account.as_str().as_bytes()),
+    }
+}
+
+/// Bytes of the state log that no version of this program wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an entity of kind {kind:?} in the state log can't be read: {why}")]
+pub struct BadEntity {
+    /// The kind byte, as a character.
+    pub kind: char,
+    /// What was wrong.
+    pub why: String,
+}
+
+impl Stations {
+    /// The empty stations of a partition. `secret` keys the tables' hashes and never shows.
+    pub fn new(partition: Partition, partitions: u32, source: ClockSource, secret: u64) -> Stations {
+        Stations {
+            partition,
+            partitions,
+            scan: ScanStation::new(secret),
+            shipment: ShipmentStation::new(partition, secret),
+            ledger: LedgerStation::default(),
+            counters: Counters::default(),
+            counters_before: Counters::default(),
+            clock: StreamClock::new(source),
+            clock_before: StreamClock::new(source),
+            batch: Vec::new(),
+        }
+    }
+
+    /// What became of the scans so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The stream's clock.
+    pub fn clock(&self) -> &StreamClock {
+        &self.clock
+    }
+
+    /// The shipments of the partition.
+    pub fn shipments(&self) -> &ShipmentStation {
+        &self.shipment
+    }
+
+    /// The numbers of the partition.
+    pub fn numbers(&self) -> &ScanStation {
+        &self.scan
+    }
+
+    /// Decodes a record of `scans`: own scans wait for the next batch, others travel on, bad parts become dead letters.
+    pub fn scans(
+        &mut self,
+        rules: &Rules,
+        decoder: &mut Decoder,
+        record: &InputRecord<'_>,
+        hops: &mut HopWriter,
+        out: &mut Documents<'_>,
+    ) {
+        self.clock.see(Lane::Scans, record.timestamp);
+        let source = Source { lane: Lane::Scans, partition: self.partition, offset: record.offset };
+        let context =
+            decode::Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
+        let Stations { counters, batch, partition, partitions, .. } = self;
+        let bytes = record.value.unwrap_or_default();
+        decoder.decode(&context, record.timestamp, record.content_type, bytes, &mut |part| {
+            counters.read += 1;
+            match part {
+                decode::Part::Scan { scan, .. } => {
+                    let owner = partition_of(scan.key.number.as_str().as_bytes(), *partitions);
+                    if owner == partition.0 {
+                        batch.push(ScanInput { scan, record_time: record.timestamp, source });
+                    } else {
+                        let number = scan.key.number.clone();
+                        let hop = Hop::Scan { scan, record_time: record.timestamp, source };
+                        hops.send(number.as_str().as_bytes(), &hop);
+                    }
+                }
+                decode::Part::Rejected { index, rejection, bytes } => {
+                    counters.dead_letter(rejection.reason, 1);
+                    reject(out, source, index, record.key, &rejection, bytes);
+                }
+            }
+        });
+        if self.batch.len() >= BATCH_SCANS_MAX {
+            self.fold(rules);
+        }
+    }
+
+    /// Folds the scans that wait.
+    fn fold(&mut self, rules: &Rules) {
+        if !self.batch.is_empty() {
+            self.scan.scans(rules, &mut self.counters, &self.batch);
+            self.batch.clear();
+        }
+    }
+
+    /// Takes a record of `commands`: a command, or a tick.
+    pub fn commands(
+        &mut self,
+        rules: &Rules,
+        record: &InputRecord<'_>,
+        hops: &mut HopWriter,
+        out: &mut Documents<'_>,
+    ) {
+        self.fold(rules);
+        self.clock.see(Lane::Commands, record.timestamp);
+        let source = Source { lane: Lane::Commands, partition: self.partition, offset: record.offset };
+        let bytes = record.value.unwrap_or_default();
+        match decode::command(bytes) {
+            Ok(CommandRecord::Tick) => self.clock.tick(record.timestamp),
+            Ok(CommandRecord::Command(command)) => {
+                let id = command.shipment_id.as_str().as_bytes();
+                if partition_of(id, self.partitions) == self.partition.0 {
+                    self.shipment.command(rules, &mut self.counters, hops, &command, record.timestamp, source);
+                } else {
+                    let hop = Hop::Command { bytes: bytes.to_vec(), record_time: record.timestamp, source };
+                    hops.send(id, &hop);
+                }
+            }
+            Err(rejection) => {
+                self.counters.bad_commands += 1;
+                reject(out, source, None, record.key, &rejection, bytes);
+            }
+        }
+    }
+
+    /// Takes a packed message of `hops`.
+    pub fn hops(&mut self, rules: &Rules, bytes: &[u8], hops: &mut HopWriter) {
+        read_hops(bytes, |hop| match hop {
+            Hop::Scan { scan, record_time, source } => self.batch.push(ScanInput { scan, record_time, source }),
+            Hop::Register { key, registration } => {
+                self.fold(rules);
+                self.scan.register(&mut self.counters, key, registration);
+            }
+            Hop::Remove { key, shipment, unit } => {
+                self.fold(rules);
+                self.scan.remove(key, &shipment, unit);
+            }
+            Hop::Command { bytes, record_time, source } => {
+                let Ok(CommandRecord::Command(command)) = decode::command(&bytes) else {
+                    unreachable!("only commands travel on");
+                };
+                self.shipment.command(rules, &mut self.counters, hops, &command, record_time, source);
+            }
+            Hop::BoxEvent { shipment, unit, generation, view, sources } => {
+                self.shipment.box_event(&shipment, unit, generation, *view, &sources);
+            }
+            Hop::Subtotal { from, key, total } => self.ledger.subtotal(from, key, total),
+            Hop::Verdicts { from, account, day, verdicts } => {
+                self.ledger.verdicts(rules, from, account, day, verdicts);
+            }
+        });
+    }
+
+    /// The wall clock says so: stream time may follow, as far as the lanes allow.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.clock.tick(now);
+    }
+
+    /// A lane is drained, for now.
+    pub fn drained(&mut self, lane: Lane) {
+        self.clock.drained(lane);
+    }
+
+    /// Derives what the inputs changed, then lets all timers fire that stream time has reached.
+    pub fn advance(&mut self, rules: &Rules, hops: &mut HopWriter, out: &mut Documents<'_>) {
+        self.settle(rules, hops);
+        let now = self.clock.advance(rules.settings.grace_ms);
+        while self.next_due().is_some_and(|due| due <= now) {
+            self.fire(rules, now, hops, out);
+        }
+    }
+
+    /// The earliest time at which anything may be due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.scan.next_due(), self.shipment.next_due(), self.ledger.next_due()].into_iter().flatten().min()
+    }
+
+    /// Lets what is due at `now` happen, and derives what that changed.
+    pub fn fire(&mut self, rules: &Rules, now: Timestamp, hops: &mut HopWriter, out: &mut Documents<'_>) {
+        self.scan.expire(rules, &mut self.counters, now, |key, scans, progress| {
+            expired(rules, key, scans, progress, out);
+        });
+        self.shipment.fire(rules, now);
+        self.ledger.fire(rules, now);
+        self.settle(rules, hops);
+    }
+
+    /// Folds what waits, tells shipments what changed, derives them, tells ledger and index.
+    pub fn settle(&mut self, rules: &Rules, hops: &mut HopWriter) {
+        self.fold(rules);
+        self.scan.settle(hops);
+        self.shipment.settle(rules, hops, self.clock.stream_time());
+    }
+
+    /// Writes the documents that changed since the last publishing.
+    pub fn publish(&mut self, rules: &Rules, out: &mut Documents<'_>) {
+        self.shipment.publish(rules, self.clock.stream_time(), out);
+        self.ledger.publish(out);
+    }
+
+    /// The after-images of all entities that this epoch touched; none: gone.
+    pub fn delta(&self, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
+        self.scan.delta(|key, bytes| sink(number_key(key), bytes));
+        self.shipment.delta(|id, part, bytes| sink(shipment_key(id, part), bytes));
+        self.ledger.delta(|key, bytes| sink(ledger_key(key), bytes));
+        if self.counters != self.counters_before {
+            self.write_counters(&mut sink);
+        }
+    }
+
+    fn write_counters(&self, sink: &mut impl FnMut(EntityKey, Option<&[u8]>)) {
+        let bytes = postcard::to_stdvec(&self.counters).expect("counters always serialise into memory");
+        sink(EntityKey { slice: slice_of(b""), bytes: vec![KIND_COUNTERS] }, Some(&bytes));
+    }
+
+    /// All entities of a slice.
+    pub fn image(&self, slice: u16, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
+        self.scan.image(slice, |key, bytes| sink(number_key(key), Some(bytes)));
+        let here = |id: &ShipmentId| slice_of(id.as_str().as_bytes()) == slice;
+        self.shipment.image(here, |id, part, bytes| sink(shipment_key(id, part), bytes));
+        self.ledger.image(|key| slice_of_ledger(key) == slice, |key, bytes| sink(ledger_key(key), bytes));
+        if slice_of(b"") == slice {
+            self.write_counters(&mut sink);
+        }
+    }
+
+    /// Takes over an entity from the state log.
+    pub fn load(&mut self, rules: &Rules, key: &[u8], bytes: Option<&[u8]>) -> Result<(), BadEntity> {
+        let (kind, rest) = key.split_first().map_or((0, key), |(kind, rest)| (*kind, rest));
+        let bad = |e: postcard::Error| BadEntity { kind: char::from(kind), why: e.to_string() };
+        match kind {
+            KIND_NUMBER => self.scan.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
+            KIND_SHIPMENT_HEAD | KIND_SHIPMENT_ANSWERS | KIND_SHIPMENT_UNIT => {
+                let (id, rest) = postcard::take_from_bytes::<ShipmentId>(rest).map_err(bad)?;
+                let part = match kind {
+                    KIND_SHIPMENT_HEAD => Part::Head,
+                    KIND_SHIPMENT_ANSWERS => Part::Answers,
+                    _ => {
+                        let no: [u8; 4] =
+                            rest.try_into().map_err(|_| bad(postcard::Error::DeserializeUnexpectedEnd))?;
+                        Part::Unit(UnitNo(u32::from_be_bytes(no)))
+                    }
+                };
+                self.shipment.load(id, part, bytes).map_err(bad)
+            }
+            KIND_LEDGER => self.ledger.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
+            KIND_COUNTERS => {
+                self.counters = postcard::from_bytes(bytes.unwrap_or_default()).map_err(bad)?;
+                self.counters_before = self.counters.clone();
+                Ok(())
+            }
+            _ => Err(BadEntity { kind: char::from(kind), why: "a newer version may have written it".to_owned() }),
+        }
+    }
+
+    /// The state log was read to its end.
+    pub fn loaded(&mut self, rules: &Rules, clock: StreamClock) {
+        self.shipment.loaded(rules);
+        self.clock = clock.clone();
+        self.clock_before = clock;
+    }
+
+    /// Keeps what the epoch did.
+    pub fn commit(&mut self) {
+        self.scan.commit();
+        self.shipment.commit();
+        self.ledger.commit();
+        self.counters_before.clone_from(&self.counters);
+        self.clock_before.clone_from(&self.clock);
+    }
+
+    /// Takes back what the epoch did.
+    pub fn rollback(&mut self, rules: &Rules) {
+        self.batch.clear();
+        self.scan.rollback(rules);
+        self.shipment.rollback(rules);
+        self.ledger.rollback(rules);
+        self.counters.clone_from(&self.counters_before);
+        self.clock.clone_from(&self.clock_before);
+    }
+}
+
+fn reject(
+    out: &mut Documents<'_>,
+    source: Source,
+    index: Option<u32>,
+    key: Option<&[u8]>,
+    rejection: &Rejection,
+    bytes: &[u8],
+) {
+    let detail = match rejection.position {
+        Some(position) => format!("{} (byte {position})", rejection.detail),
+        None => rejection.detail.clone(),
+    };
+    out.dead_letter(&DeadLetter {
+        reason: rejection.reason,
+        detail: &detail,
+        source: Some(source),
+        index,
+        key,
+        value: bytes,
+    });
+}
+
+fn expired(rules: &Rules, key: &NumberKey, scans: u32, progress: &Progress, out: &mut Documents<'_>) {
+    let value = serde_json::json!({
+        "carrier": rules.catalogue.code(key.carrier),
+        "tracking_id": key.number.as_str(),
+        "scans": scans,
+        "progress": progress.to_json(),
+    });
+    out.dead_letter(&DeadLetter {
+        reason: DeadLetterReason::ParkExpired,
+        detail: "the number was not registered in time",
+        source: None,
+        index: None,
+        key: Some(key.number.as_str().as_bytes()),
+        value: value.to_string().as_bytes(),
+    });
+}

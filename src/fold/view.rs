@@ -1,0 +1,286 @@
+//! The view: what a box shows, given its number's progress, its life and its fulfillment center.
+//!
+//! Enters: progress, an interval, an FC. Leaves: [`View`], complete and absolute, so that repeating or reordering box
+//! events is harmless. Always true: only times within the interval are seen; a box is withdrawn exactly when its
+//! current milestone is a side one.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::marks::Span;
+use super::progress::{Appointment, Progress};
+use super::words::Words;
+use crate::model::{EventTime, FcId, Flag, FlagSet, Milestone, SECOND_MS, Timestamp};
+
+/// The life of a number in a shipment: `from ≤ t < to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first instant.
+    pub from: Timestamp,
+    /// The first instant after it; none while the registration stands.
+    pub to: Option<Timestamp>,
+}
+
+impl Interval {
+    /// Whether an event belongs to it.
+    pub fn contains(&self, at: EventTime) -> bool {
+        let at = at.timestamp();
+        self.from <= at && self.to.is_none_or(|to| at < to)
+    }
+
+    /// The smallest second that is not before `from`: what the number's floor is raised to.
+    pub fn floor(&self) -> EventTime {
+        let seconds = self.from.0.div_euclid(SECOND_MS) + i64::from(self.from.0.rem_euclid(SECOND_MS) > 0);
+        EventTime(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX))
+    }
+
+    /// What a span offers first: its first, else its last.
+    fn earliest(&self, span: Span) -> Option<EventTime> {
+        [span.first, span.last].into_iter().find(|at| self.contains(*at))
+    }
+
+    /// What a span offers last: its last, else its first.
+    fn newest(&self, span: Span) -> Option<EventTime> {
+        [span.last, span.first].into_iter().find(|at| self.contains(*at))
+    }
+}
+
+/// Words that a view holds before it needs an allocation: six milestones, the newest time, an ETA.
+const WORDS_INLINE: usize = 8;
+
+/// Where things stand in the row, after the milestones.
+mod place {
+    pub(super) const NEWEST: u32 = 12;
+    pub(super) const ETA: u32 = 13;
+    pub(super) const ELSEWHERE: u32 = 14;
+    pub(super) const APPOINTMENT: [u32; 3] = [15, 16, 17];
+}
+
+/// What a box shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    times: Words<WORDS_INLINE>,
+    flags: FlagSet,
+    current: Option<Milestone>,
+}
+
+impl View {
+    /// What a box shows that was never scanned.
+    pub const EMPTY: View = View { times: Words::EMPTY, flags: FlagSet::EMPTY, current: None };
+
+    /// The time of a shown milestone; of the side ones only active ones are shown.
+    pub fn at(&self, milestone: Milestone) -> Option<EventTime> {
+        self.get(milestone as u32)
+    }
+
+    /// The active side milestone with the newest sighting, else the highest ranked one shown.
+    pub fn current(&self) -> Option<Milestone> {
+        self.current
+    }
+
+    /// The rank of the highest ranked milestone shown; 0 without one.
+    pub fn rank(&self) -> u8 {
+        let ranked = Milestone::ALL.into_iter().rev().filter(|m| self.times.has(*m as u32));
+        ranked.filter_map(Milestone::rank).next().unwrap_or(0)
+    }
+
+    /// The active flags.
+    pub fn flags(&self) -> FlagSet {
+        self.flags
+    }
+
+    /// Whether the box left the plan: on its way back, lost or destroyed.
+    pub fn withdrawn(&self) -> bool {
+        self.current.is_some_and(Milestone::is_side)
+    }
+
+    /// When the carrier means to deliver.
+    pub fn eta(&self) -> Option<EventTime> {
+        self.get(place::ETA)
+    }
+
+    /// The delivery appointment.
+    pub fn appointment(&self) -> Option<Appointment> {
+        let [at, start, end] = place::APPOINTMENT.map(|p| self.get(p));
+        Some(Appointment { at: at?, start: start?, end: end? })
+    }
+
+    /// The newest event among what is shown.
+    pub fn newest(&self) -> Option<EventTime> {
+        self.get(place::NEWEST)
+    }
+
+    /// The earliest delivery at another fulfillment center (R21).
+    pub fn elsewhere(&self) -> Option<EventTime> {
+        self.get(place::ELSEWHERE)
+    }
+
+    fn get(&self, place: u32) -> Option<EventTime> {
+        self.times.get(place).map(EventTime)
+    }
+
+    fn show(&mut self, place: u32, at: EventTime) {
+        self.times.set(place, at.0);
+    }
+}
+
+/// What a box at `fc` shows of its number's progress during `interval`.
+pub fn view(progress: &Progress, interval: Interval, fc: &FcId) -> View {
+    if progress.is_empty() {
+        return View::EMPTY;
+    }
+    let visible = Visible::of(progress, interval, fc);
+    let leg = visible.return_leg();
+    let mut view = View::EMPTY;
+    let mut newest = None;
+
+    for milestone in Milestone::ALL.into_iter().filter(|m| !m.is_side()) {
+        if let Some(at) = visible.earliest[milestone.index()]
+            && leg.is_none_or(|opening| at <= opening)
+        {
+            view.show(milestone as u32, at);
+            view.current = Some(milestone);
+            newest = newest.max(Some(at));
+        }
+    }
+
+    // In the order of their precedence: a later one with an equally new sighting wins.
+    let mut newest_side = None;
+    for side in Milestone::ALL.into_iter().filter(|m| m.is_side()) {
+        if let Some((first, last)) = visible.side(side, leg) {
+            view.show(side as u32, first);
+            if newest_side <= Some(last) {
+                newest_side = Some(last);
+                view.current = Some(side);
+            }
+        }
+    }
+    newest = newest.max(newest_side);
+
+    if progress.has_flags() {
+        for flag in Flag::ALL {
+            let Some(at) = progress.flag(flag).and_then(|span| interval.newest(span)) else { continue };
+            let stands = match flag {
+                Flag::Damaged => true,
+                Flag::Refused => visible.newest_delivered_here <= Some(at),
+                _ => visible.movement <= Some(at),
+            };
+            if stands {
+                view.flags.insert(flag);
+                newest = newest.max(Some(at));
+            }
+        }
+    }
+    if let Some((at, eta)) = progress.eta().filter(|(at, _)| interval.contains(*at)) {
+        view.show(place::ETA, eta);
+        newest = newest.max(Some(at));
+    }
+    if let Some(told) = progress.appointment().filter(|told| interval.contains(told.at)) {
+        for (place, at) in place::APPOINTMENT.into_iter().zip([told.at, told.start, told.end]) {
+            view.show(place, at);
+        }
+        newest = newest.max(Some(told.at));
+    }
+    for (place, at) in [(place::ELSEWHERE, visible.elsewhere), (place::NEWEST, newest)] {
+        if let Some(at) = at {
+            view.show(place, at);
+        }
+    }
+    view
+}
+
+/// What of the progress can be seen: in the interval, and not retracted.
+#[derive(Default)]
+struct Visible {
+    /// The earliest time per ranked milestone here, and per side milestone.
+    earliest: [Option<EventTime>; 12],
+    /// The newest sighting per side milestone (other places stay empty).
+    newest_side: [Option<EventTime>; 12],
+    newest_delivered_here: Option<EventTime>,
+    /// The earliest delivery that names another FC.
+    elsewhere: Option<EventTime>,
+    /// The newest time at rank 20 or more, at any place.
+    movement: Option<EventTime>,
+    /// When a scan named this FC as the place of its last mile, arrival or delivery.
+    bring_backs: SmallVec<[EventTime; 8]>,
+    /// Sightings of `RETURN_STARTED` and `RETURNED`.
+    returns: SmallVec<[(Milestone, EventTime); 8]>,
+}
+
+impl Visible {
+    fn of(progress: &Progress, interval: Interval, fc: &FcId) -> Visible {
+        let mut visible = Visible::default();
+        let fc = fc.as_str();
+        progress.each_span(|milestone, place, span| {
+            if place.is_none_or(|place| place == fc) {
+                visible.seen_at(milestone, interval.earliest(span));
+            }
+            if milestone >= Milestone::PickedUp {
+                visible.movement = visible.movement.max(interval.newest(span));
+            }
+            if place == Some(fc) {
+                let ends = [span.first, span.last].into_iter().filter(|at| interval.contains(*at));
+                visible.bring_backs.extend(ends);
+            }
+        });
+        progress.each_sighting(|seen| {
+            let (milestone, at) = (seen.milestone, seen.at);
+            if seen.retracted || !interval.contains(at) {
+                return;
+            }
+            match milestone {
+                Milestone::Delivered => match seen.place {
+                    Some(place) if place != fc => {
+                        visible.elsewhere = Some(visible.elsewhere.map_or(at, |earliest| earliest.min(at)));
+                    }
+                    here => {
+                        visible.seen_at(milestone, Some(at));
+                        visible.newest_delivered_here = visible.newest_delivered_here.max(Some(at));
+                        visible.bring_backs.extend(here.map(|_| at));
+                    }
+                },
+                Milestone::ReturnStarted | Milestone::Returned => visible.returns.push((milestone, at)),
+                _ => visible.seen_at(milestone, Some(at)),
+            }
+            if milestone.is_side() {
+                let newest = &mut visible.newest_side[milestone.index()];
+                *newest = (*newest).max(Some(at));
+            } else {
+                visible.movement = visible.movement.max(Some(at));
+            }
+        });
+        visible
+    }
+
+    fn seen_at(&mut self, milestone: Milestone, at: Option<EventTime>) {
+        let earliest = &mut self.earliest[milestone.index()];
+        *earliest = earliest.iter().copied().chain(at).min();
+    }
+
+    /// When the active return leg opened.
+    fn return_leg(&self) -> Option<EventTime> {
+        let newest_return = self.returns.iter().map(|(_, at)| *at).max()?;
+        if self.bring_backs.iter().any(|at| *at > newest_return) {
+            return None;
+        }
+        let brought_back = self.bring_backs.iter().filter(|at| **at < newest_return).max();
+        let after = |at: &EventTime| brought_back.is_none_or(|brought_back| at > brought_back);
+        self.returns.iter().map(|(_, at)| *at).filter(after).min()
+    }
+
+    /// The shown time and the newest sighting of a side milestone, if it is active.
+    fn side(&self, milestone: Milestone, leg: Option<EventTime>) -> Option<(EventTime, EventTime)> {
+        let newest = self.newest_side[milestone.index()]?;
+        let first = match milestone {
+            Milestone::Lost | Milestone::Destroyed => {
+                self.earliest[milestone.index()].filter(|_| self.movement <= Some(newest))?
+            }
+            _ => {
+                let opening = leg?;
+                let mine = self.returns.iter().filter(|(m, at)| *m == milestone && *at >= opening);
+                mine.map(|(_, at)| *at).min()?
+            }
+        };
+        Some((first, newest))
+    }
+}

@@ -1,0 +1,116 @@
+//! A partition's stream time: what timers run on.
+//!
+//! Enters: record timestamps, ticks, and which lanes are drained. Leaves: one time that never goes back. Always true: it
+//! stays the grace behind the last tick; under the wall clock, also behind what an undrained lane has shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Lane, Timestamp};
+
+/// Who says what time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClockSource {
+    /// Ticks are records of `commands`: a run can be repeated exactly.
+    Input,
+    /// The worker passes the wall clock on; a lane with a backlog holds timers back.
+    Wall,
+}
+
+/// The clock of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamClock {
+    source: ClockSource,
+    tick: Timestamp,
+    stream_time: Timestamp,
+    /// The largest timestamp of each input, and whether it is drained (of this process only).
+    commands: (Timestamp, bool),
+    scans: (Timestamp, bool),
+}
+
+impl StreamClock {
+    /// A clock that has seen nothing.
+    pub fn new(source: ClockSource) -> StreamClock {
+        StreamClock {
+            source,
+            tick: Timestamp::MIN,
+            stream_time: Timestamp::MIN,
+            commands: (Timestamp::MIN, false),
+            scans: (Timestamp::MIN, false),
+        }
+    }
+
+    /// Another process takes over: nobody knows yet whether the lanes are drained.
+    pub fn taken_over(mut self, source: ClockSource) -> StreamClock {
+        self.source = source;
+        self.commands.1 = false;
+        self.scans.1 = false;
+        self
+    }
+
+    /// The time that timers run on.
+    pub fn stream_time(&self) -> Timestamp {
+        self.stream_time
+    }
+
+    fn lane(&mut self, lane: Lane) -> Option<&mut (Timestamp, bool)> {
+        match lane {
+            Lane::Hops => None,
+            Lane::Commands => Some(&mut self.commands),
+            Lane::Scans => Some(&mut self.scans),
+        }
+    }
+
+    /// A record of the lane was read.
+    pub fn see(&mut self, lane: Lane, at: Timestamp) {
+        if let Some(seen) = self.lane(lane) {
+            *seen = (seen.0.max(at), false);
+        }
+    }
+
+    /// The lane's end was reached.
+    pub fn drained(&mut self, lane: Lane) {
+        if let Some(seen) = self.lane(lane) {
+            seen.1 = true;
+        }
+    }
+
+    /// It is this late.
+    pub fn tick(&mut self, at: Timestamp) {
+        self.tick = self.tick.max(at);
+    }
+
+    /// Moves stream time as far as it may go, and returns it.
+    pub fn advance(&mut self, grace_ms: i64) -> Timestamp {
+        let mut reached = self.tick;
+        if self.source == ClockSource::Wall {
+            for (seen, drained) in [self.commands, self.scans] {
+                if !drained {
+                    reached = reached.min(seen);
+                }
+            }
+        }
+        self.stream_time = self.stream_time.max(reached.plus_ms(-grace_ms));
+        self.stream_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_holds_the_wall_clock_back_but_not_ticks_of_the_input() {
+        for (source, before, after) in [(ClockSource::Wall, 40, 95), (ClockSource::Input, 95, 95)] {
+            let mut clock = StreamClock::new(source);
+            clock.see(Lane::Commands, Timestamp(90));
+            clock.drained(Lane::Commands);
+            clock.see(Lane::Scans, Timestamp(45));
+            clock.tick(Timestamp(100));
+            assert_eq!(clock.advance(5), Timestamp(before), "{source:?}");
+            clock.drained(Lane::Scans);
+            assert_eq!(clock.advance(5), Timestamp(after), "{source:?}");
+            clock.tick(Timestamp(50));
+            assert_eq!(clock.advance(5), Timestamp(after), "it never goes back");
+        }
+    }
+}

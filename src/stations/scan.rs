@@ -1,0 +1,445 @@
+//! The scan station, keyed by tracking number: the hot path.
+//!
+//! Enters: decoded scans of numbers that this partition owns, and index changes from the shipment station. Leaves: a box
+//! event for each registered unit whose view changed, once per settling, absolute. Always true:
+//! - progress belongs to (number, carrier), registered or not;
+//! - the floor of a number is the smallest `from` of its registrations, and nothing before it is kept;
+//! - `parked` counts the scans of a number that was never registered, and the partition's gauge is their sum.
+//!
+//! It does not know statuses, plans or commands.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::hop::{Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
+use super::timers::Timers;
+use super::{Counters, Rules};
+use crate::fold::{Interval, Progress, View, view};
+use crate::index::{Index, Slot};
+use crate::model::{DeadLetterReason, EventTime, Ignored, NumberKey, Scan, ShipmentId, Source, Timestamp};
+
+/// A scan on its way into the fold.
+#[derive(Clone, Debug)]
+pub struct ScanInput {
+    /// What the carrier said.
+    pub scan: Scan,
+    /// When the record was written.
+    pub record_time: Timestamp,
+    /// Where the record is.
+    pub source: Source,
+}
+
+/// All that is known of a number at a carrier.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Number {
+    progress: Progress,
+    /// Ordered by entry, then shipment, then unit: the newest last.
+    registrations: SmallVec<[Registration; 1]>,
+    /// Scans while the number was never registered.
+    parked: u32,
+    /// The largest record time of its scans, while parked.
+    last_record_time: Timestamp,
+    /// Whether it was ever registered.
+    known: bool,
+    /// The epoch that touched it last; of this process only, as are the following.
+    #[serde(skip)]
+    epoch: u64,
+    /// The settling that touched it last, and its place in the list of what changed.
+    #[serde(skip)]
+    settling: u64,
+    #[serde(skip)]
+    changed_at: usize,
+    /// Whether the timer queue holds an entry for it.
+    #[serde(skip)]
+    queued: bool,
+}
+
+impl Number {
+    fn is_vacant(&self) -> bool {
+        self.registrations.is_empty() && !self.known && self.parked == 0 && self.progress.is_empty()
+    }
+
+    fn due(&self, rules: &Rules) -> Timestamp {
+        if self.parked > 0 { self.last_record_time.plus_ms(rules.settings.park_ms) } else { Timestamp::MAX }
+    }
+
+    /// The interval in which registration `index` is served. Freight shares its numbers; among boxes a newer entry takes
+    /// over from its own `from` on.
+    fn interval(&self, index: usize) -> Interval {
+        let mine = &self.registrations[index];
+        let mut to = mine.to;
+        if mine.unit != UnitNo::FREIGHT {
+            for newer in &self.registrations[index + 1..] {
+                let holds = newer.unit != UnitNo::FREIGHT && newer.to.is_none_or(|end| end > newer.from);
+                if holds && to.is_none_or(|end| newer.from < end) {
+                    to = Some(newer.from);
+                }
+            }
+        }
+        Interval { from: mine.from, to }
+    }
+
+    fn serves(&self, at: EventTime) -> bool {
+        (0..self.registrations.len())
+            .any(|index| self.registrations[index].to.is_none() && self.interval(index).contains(at))
+    }
+
+    fn set_floor(&mut self) {
+        match self.registrations.iter().map(|r| r.from).min() {
+            Some(from) => {
+                let second = from.0.div_euclid(1000) + i64::from(from.0.rem_euclid(1000) != 0);
+                let floor = u32::try_from(second.max(0)).unwrap_or(u32::MAX);
+                self.progress.clear_floor();
+                self.progress.raise_floor(EventTime(floor));
+            }
+            None => self.progress.clear_floor(),
+        }
+    }
+}
+
+/// A number as it was before something touched it; none: it was not there.
+type Before = Option<Box<Number>>;
+
+/// A number that changed since the last settling.
+#[derive(Debug)]
+struct Changed {
+    slot: Slot,
+    before: BeforeSettling,
+    sources: Sources,
+}
+
+#[derive(Debug)]
+enum BeforeSettling {
+    /// The epoch touched it first in this settling: its undo image, by position.
+    Undo(usize),
+    /// An earlier settling of the epoch touched it too.
+    Own(Box<Number>),
+}
+
+/// The numbers of a partition.
+#[derive(Debug)]
+pub struct ScanStation {
+    index: Index<Number>,
+    /// First touches of this epoch, for undo and delta.
+    undo: Vec<(Slot, Before)>,
+    /// First touches since the last settling, for box events.
+    changed: Vec<Changed>,
+    timers: Timers<NumberKey>,
+    epoch: u64,
+    settling: u64,
+    slots: Vec<Option<Slot>>,
+}
+
+impl ScanStation {
+    /// An empty station; `secret` keys the index's hash.
+    pub fn new(secret: u64) -> ScanStation {
+        ScanStation {
+            index: Index::new(secret),
+            undo: Vec::new(),
+            changed: Vec::new(),
+            timers: Timers::default(),
+            epoch: 1,
+            settling: 1,
+            slots: Vec::new(),
+        }
+    }
+
+    /// How many numbers are known.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether no number is known.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Folds a batch: one lookup for all, then each in order.
+    pub fn scans(&mut self, rules: &Rules, counters: &mut Counters, inputs: &[ScanInput]) {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.clear();
+        self.index.lookup_batch(inputs.iter().map(|input| &input.scan.key), &mut slots);
+        for (input, slot) in inputs.iter().zip(&slots) {
+            self.scan(rules, counters, input, *slot);
+        }
+        self.slots = slots;
+    }
+
+    fn scan(&mut self, rules: &Rules, counters: &mut Counters, input: &ScanInput, slot: Option<Slot>) {
+        let scan = &input.scan;
+        let signal = scan.eta.is_some() || scan.appointment.is_some() || !scan.retracts.is_empty();
+        if !scan.code_known && !signal {
+            counters.unknown_codes += 1;
+            return counters.ignore(Ignored::UnknownCode);
+        }
+        // An earlier scan of the same batch may have brought the number in.
+        let slot = match slot.or_else(|| self.index.get(&scan.key)) {
+            Some(slot) => {
+                if self.index.value(slot).progress.floor().is_some_and(|floor| scan.event_time < floor) {
+                    return counters.ignore(Ignored::EarlierLife);
+                }
+                self.touch(slot);
+                slot
+            }
+            None => self.insert(scan.key.clone()),
+        };
+        let number = self.index.value_mut(slot);
+        let joined = number.progress.join_scan(scan);
+        counters.bounds_hit += u64::from(joined.evicted);
+        if number.serves(scan.event_time) {
+            if joined.changed {
+                counters.applied += 1;
+            } else {
+                counters.duplicate += 1;
+            }
+        } else if !number.registrations.is_empty() {
+            counters.ignore(Ignored::Ended);
+        } else if number.known {
+            counters.ignore(Ignored::OldCarrier);
+        } else {
+            counters.parked += 1;
+            number.parked += 1;
+            number.last_record_time = number.last_record_time.max(input.record_time);
+            if !number.queued {
+                number.queued = true;
+                self.timers.push(number.due(rules), scan.key.clone());
+            }
+        }
+        if joined.changed {
+            self.note_source(slot, scan.event_time, input.source);
+        }
+    }
+
+    /// Takes over what the shipment station decided about a number.
+    pub fn register(&mut self, counters: &mut Counters, key: NumberKey, registration: Registration) {
+        let slot = self.reach(key);
+        let number = self.index.value_mut(slot);
+        let same = |r: &Registration| r.shipment == registration.shipment && r.unit == registration.unit;
+        number.registrations.retain(|r| !same(r));
+        let order = |r: &Registration| (r.entered_at, r.shipment.clone(), r.unit);
+        let at = number.registrations.partition_point(|r| order(r) < order(&registration));
+        number.registrations.insert(at, registration);
+        number.known = true;
+        number.set_floor();
+        counters.applied += u64::from(number.parked);
+        counters.parked -= u64::from(number.parked);
+        number.parked = 0;
+    }
+
+    /// The unit no longer uses the number.
+    pub fn remove(&mut self, key: NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+        let slot = self.reach(key);
+        let number = self.index.value_mut(slot);
+        number.registrations.retain(|r| !(r.shipment == *shipment && r.unit == unit));
+        number.known = true;
+        number.set_floor();
+    }
+
+    /// The earliest time at which a number may be due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.next_due()
+    }
+
+    /// Lets parked progress expire whose time has come (R11); `dead_letter` gets the number, its scans and its progress.
+    pub fn expire(
+        &mut self,
+        rules: &Rules,
+        counters: &mut Counters,
+        now: Timestamp,
+        mut dead_letter: impl FnMut(&NumberKey, u32, &Progress),
+    ) {
+        while let Some((_, key)) = self.timers.pop_due(now) {
+            let Some(slot) = self.index.get(&key) else { continue };
+            let number = self.index.value_mut(slot);
+            number.queued = false;
+            let due = number.due(rules);
+            if due == Timestamp::MAX {
+                continue;
+            }
+            if due > now {
+                number.queued = true;
+                self.timers.push(due, key);
+                continue;
+            }
+            self.touch(slot);
+            let expired = self.index.value_mut(slot);
+            counters.parked -= u64::from(expired.parked);
+            counters.dead_letter(DeadLetterReason::ParkExpired, u64::from(expired.parked));
+            dead_letter(&key, expired.parked, &expired.progress);
+            expired.progress = Progress::default();
+            expired.parked = 0;
+            expired.last_record_time = Timestamp::default();
+        }
+    }
+
+    /// Tells the shipments what changed since the last settling.
+    pub fn settle(&mut self, hops: &mut HopWriter) {
+        let absent = Number::default();
+        for changed in &self.changed {
+            let before = match &changed.before {
+                BeforeSettling::Undo(at) => self.undo[*at].1.as_deref().unwrap_or(&absent),
+                BeforeSettling::Own(number) => number,
+            };
+            let now = self.index.value(changed.slot);
+            for (index, registration) in now.registrations.iter().enumerate() {
+                let shown = view(&now.progress, now.interval(index), &registration.fc);
+                let same = |r: &Registration| {
+                    r.generation == registration.generation
+                        && r.unit == registration.unit
+                        && r.shipment == registration.shipment
+                };
+                let shown_before = match before.registrations.iter().position(same) {
+                    Some(at) => view(&before.progress, before.interval(at), &before.registrations[at].fc),
+                    None => View::EMPTY,
+                };
+                if shown != shown_before {
+                    let event = Hop::BoxEvent {
+                        shipment: registration.shipment.clone(),
+                        unit: registration.unit,
+                        generation: registration.generation,
+                        view: Box::new(shown),
+                        sources: changed.sources.clone(),
+                    };
+                    hops.send(registration.shipment.as_str().as_bytes(), &event);
+                }
+            }
+        }
+        self.settling += 1;
+        self.changed.clear();
+    }
+
+    fn reach(&mut self, key: NumberKey) -> Slot {
+        match self.index.get(&key) {
+            Some(slot) => {
+                self.touch(slot);
+                slot
+            }
+            None => self.insert(key),
+        }
+    }
+
+    fn insert(&mut self, key: NumberKey) -> Slot {
+        let number = Number {
+            epoch: self.epoch,
+            settling: self.settling,
+            changed_at: self.changed.len(),
+            ..Number::default()
+        };
+        let slot = self.index.insert(key, number);
+        let before = BeforeSettling::Undo(self.undo.len());
+        self.changed.push(Changed { slot, before, sources: Sources::new() });
+        self.undo.push((slot, None));
+        slot
+    }
+
+    /// Keeps the number's image before the first change of the epoch, and of the settling.
+    fn touch(&mut self, slot: Slot) {
+        let number = self.index.value_mut(slot);
+        if number.settling == self.settling {
+            return;
+        }
+        let before = if number.epoch == self.epoch {
+            BeforeSettling::Own(Box::new(number.clone()))
+        } else {
+            self.undo.push((slot, Some(Box::new(number.clone()))));
+            BeforeSettling::Undo(self.undo.len() - 1)
+        };
+        number.epoch = self.epoch;
+        number.settling = self.settling;
+        number.changed_at = self.changed.len();
+        self.changed.push(Changed { slot, before, sources: Sources::new() });
+    }
+
+    fn note_source(&mut self, slot: Slot, at: EventTime, source: Source) {
+        let sources = &mut self.changed[self.index.value(slot).changed_at].sources;
+        if sources.len() == SOURCES_MAX {
+            sources.remove(0);
+        }
+        sources.push((at, source));
+    }
+
+    /// The numbers that this epoch changed, as they are now; none: gone.
+    pub fn delta(&self, mut sink: impl FnMut(&NumberKey, Option<&[u8]>)) {
+        let mut bytes = Vec::new();
+        for (slot, _) in &self.undo {
+            let number = self.index.value(*slot);
+            if number.is_vacant() {
+                sink(self.index.key(*slot), None);
+            } else {
+                bytes.clear();
+                bytes = postcard::to_extend(number, bytes).expect("a number always serialises into memory");
+                sink(self.index.key(*slot), Some(&bytes));
+            }
+        }
+    }
+
+    /// All numbers of a slice, in the order of their keys.
+    pub fn image(&self, slice: u16, mut sink: impl FnMut(&NumberKey, &[u8])) {
+        let mut bytes = Vec::new();
+        for slot in self.index.slice(slice) {
+            bytes.clear();
+            bytes = postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");
+            sink(self.index.key(slot), &bytes);
+        }
+    }
+
+    /// Takes over a number from the state log; none: it is gone.
+    pub fn load(&mut self, rules: &Rules, key: NumberKey, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+        let slot = self.index.get(&key);
+        match (bytes, slot) {
+            (None, None) => {}
+            (None, Some(slot)) => {
+                self.index.remove(slot);
+            }
+            (Some(bytes), slot) => {
+                let mut number: Number = postcard::from_bytes(bytes)?;
+                let due = number.due(rules);
+                number.queued = due != Timestamp::MAX;
+                self.timers.push(due, key.clone());
+                match slot {
+                    Some(slot) => *self.index.value_mut(slot) = number,
+                    None => {
+                        self.index.insert(key, number);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the epoch did.
+    pub fn commit(&mut self) {
+        for (slot, _) in self.undo.drain(..) {
+            if self.index.value(slot).is_vacant() {
+                self.index.remove(slot);
+            }
+        }
+        self.changed.clear();
+        self.epoch += 1;
+        self.settling += 1;
+    }
+
+    /// Takes back what the epoch did.
+    pub fn rollback(&mut self, rules: &Rules) {
+        while let Some((slot, before)) = self.undo.pop() {
+            match before {
+                None => {
+                    self.index.remove(slot);
+                }
+                Some(mut before) => {
+                    before.queued = true;
+                    let due = before.due(rules);
+                    if due == Timestamp::MAX {
+                        before.queued = false;
+                    } else {
+                        self.timers.push(due, self.index.key(slot).clone());
+                    }
+                    *self.index.value_mut(slot) = *before;
+                }
+            }
+        }
+        self.changed.clear();
+        self.epoch += 1;
+        self.settling += 1;
+    }
+}

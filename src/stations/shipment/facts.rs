@@ -1,0 +1,194 @@
+//! What is known of a shipment: commanded facts, the latest view of each unit, and what was published.
+//!
+//! Always true: units are ordered by their serial number, which is never given twice; a unit without a registration shows
+//! nothing; what a shipment *is* (status, plan, problems) is never stored here but derived from this.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::fold::View;
+use crate::model::{
+    AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, FcId, Mode, Outcome, ProblemKind, ShipmentId,
+    Stage, Status, Timestamp, TrackingNumber, Validation, Window,
+};
+use crate::stations::hop::{ArrivalKey, Subtotal, UnitNo};
+
+/// A registered number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tracking {
+    pub(crate) number: TrackingNumber,
+    pub(crate) validation: Validation,
+    /// When number and carrier were entered.
+    pub(crate) entered_at: Timestamp,
+    /// Since when the unit has had a number without interruption.
+    pub(crate) tracked_since: Timestamp,
+}
+
+/// A box, or the PRO of a freight shipment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) no: UnitNo,
+    /// None for the PRO.
+    pub(crate) box_id: Option<BoxId>,
+    pub(crate) units: u32,
+    pub(crate) weight_g: u32,
+    pub(crate) tracking: Option<Tracking>,
+    pub(crate) generation: u32,
+    pub(crate) view: View,
+    /// The epoch that touched it last; of this process only.
+    #[serde(skip)]
+    pub(crate) epoch: u64,
+}
+
+impl Unit {
+    pub(crate) fn new(no: UnitNo, box_id: Option<BoxId>, units: u32, weight_g: u32) -> Unit {
+        Unit { no, box_id, units, weight_g, tracking: None, generation: 0, view: View::EMPTY, epoch: 0 }
+    }
+}
+
+/// A problem as it was when the shipment was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FrozenProblem {
+    pub(crate) kind: ProblemKind,
+    pub(crate) boxes: Vec<UnitNo>,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) acknowledged_at: Option<Timestamp>,
+    pub(crate) resolved_at: Timestamp,
+}
+
+/// An acknowledgement: a fact about a kind of problem and the boxes it had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Acknowledgement {
+    pub(crate) kind: ProblemKind,
+    pub(crate) at: Timestamp,
+    pub(crate) boxes: Vec<UnitNo>,
+}
+
+/// The commanded facts, and what was published of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) account: AccountId,
+    pub(crate) fc: FcId,
+    pub(crate) mode: Mode,
+    pub(crate) carrier: CarrierId,
+    pub(crate) carrier_name: Option<String>,
+    pub(crate) partnered: bool,
+    pub(crate) pallets: u32,
+    pub(crate) window: Option<Window>,
+    pub(crate) cross_border: bool,
+    pub(crate) need_by: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) confirmed_at: Option<Timestamp>,
+    pub(crate) bill_of_lading: Option<String>,
+    /// Effective reports of the FC, each further than the one before.
+    pub(crate) reports: SmallVec<[(Stage, Timestamp); 3]>,
+    pub(crate) cancelled_at: Option<Timestamp>,
+    pub(crate) frozen: Vec<FrozenProblem>,
+    pub(crate) acknowledged: Vec<Acknowledgement>,
+    /// Since when the shipment cannot fall below `SHIPPED`.
+    pub(crate) floor_since: Option<Timestamp>,
+    /// The largest entry of effective commands.
+    pub(crate) entered_until: Timestamp,
+    /// The largest of the entries and of the due times that stream time has reached.
+    pub(crate) as_of: Timestamp,
+    /// The serial number of the next box.
+    pub(crate) next_unit: u32,
+    /// Where the life of its numbers was told to end.
+    pub(crate) life_end: Option<Timestamp>,
+    /// What the ledger was told.
+    pub(crate) contributed: SmallVec<[(ArrivalKey, Subtotal); 1]>,
+    /// The verdict that the ledger was told: UTC day, and whether it is a defect.
+    pub(crate) verdict: Option<(i64, bool)>,
+    pub(crate) published: Published,
+    /// Since when a change waits to be published in `shipments`.
+    pub(crate) dirty_since: Option<Timestamp>,
+}
+
+/// What consumers have seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    pub(crate) version: u64,
+    pub(crate) document: u128,
+    pub(crate) pages: u32,
+    pub(crate) status: Option<Status>,
+    pub(crate) plan_version: u64,
+    pub(crate) plan: u128,
+    /// The FC on whose plan a line stands.
+    pub(crate) plan_fc: Option<FcId>,
+    pub(crate) problems: SmallVec<[(ProblemKind, u128); 1]>,
+}
+
+/// What a command was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) command_id: CommandId,
+    pub(crate) entry: Timestamp,
+    pub(crate) kind: CommandKind,
+    pub(crate) outcome: Outcome,
+    pub(crate) errors: Vec<CommandRemark>,
+    pub(crate) warnings: Vec<CommandRemark>,
+    /// None until the shipment is published.
+    pub(crate) version: Option<u64>,
+}
+
+/// A shipment in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shipment {
+    pub(crate) id: ShipmentId,
+    pub(crate) head: Head,
+    pub(crate) boxes: Vec<Unit>,
+    /// The PRO; only for freight.
+    pub(crate) freight: Option<Unit>,
+    pub(crate) answers: VecDeque<Answer>,
+    /// The epochs that touched head and answers last; of this process only, as are the following.
+    pub(crate) head_epoch: u64,
+    pub(crate) answers_epoch: u64,
+    /// The settling that marked it for derivation.
+    pub(crate) marked: u64,
+    /// The earliest entry of the timer queue.
+    pub(crate) queued: Timestamp,
+}
+
+impl Shipment {
+    /// The units whose views decide: the PRO for freight, the boxes otherwise.
+    pub(crate) fn deciding(&self) -> &[Unit] {
+        match &self.freight {
+            Some(freight) => std::slice::from_ref(freight),
+            None => &self.boxes,
+        }
+    }
+
+    /// What a box shows: its own view, or the PRO's.
+    pub(crate) fn shown<'a>(&'a self, unit: &'a Unit) -> &'a View {
+        match &self.freight {
+            Some(freight) => &freight.view,
+            None => &unit.view,
+        }
+    }
+
+    pub(crate) fn unit(&self, no: UnitNo) -> Option<&Unit> {
+        if no == UnitNo::FREIGHT {
+            return self.freight.as_ref();
+        }
+        self.boxes.binary_search_by_key(&no, |unit| unit.no).ok().map(|at| &self.boxes[at])
+    }
+
+    pub(crate) fn unit_mut(&mut self, no: UnitNo) -> Option<&mut Unit> {
+        if no == UnitNo::FREIGHT {
+            return self.freight.as_mut();
+        }
+        self.boxes.binary_search_by_key(&no, |unit| unit.no).ok().map(|at| &mut self.boxes[at])
+    }
+
+    pub(crate) fn box_by_id(&self, id: &str) -> Option<&Unit> {
+        self.boxes.iter().find(|unit| unit.box_id.as_ref().is_some_and(|b| b.as_str() == id))
+    }
+
+    /// Whether R1 holds: every box, or the PRO, has a number.
+    pub(crate) fn is_tracked(&self) -> bool {
+        let units = self.deciding();
+        !units.is_empty() && units.iter().all(|unit| unit.tracking.is_some())
+    }
+}

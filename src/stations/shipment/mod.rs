@@ -1,0 +1,818 @@
+//! The shipment station, keyed by shipment ID: the only writer of the index.
+//!
+//! Enters: commands with their entries, box events, due times. Leaves: index changes, subtotals and verdicts as hops, and
+//! documents: command results, shipments, plan lines, problems. Always true:
+//! - a shipment is a pure function of its facts ([`derive`](derive::derive)), so the order of scans between two commands
+//!   cannot show;
+//! - a box event counts only if it is of the unit's present registration;
+//! - everything touched in an epoch can be taken back, and what the epoch's delta says is exactly what was touched.
+//!
+//! It does not know scans, offsets (beyond showing them) or other shipments.
+
+mod commands;
+mod derive;
+mod facts;
+mod publish;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use self::commands::{Change, Decision, NewNumber, Situation, decide};
+use self::derive::{Days, Derived, Problem, derive};
+use self::facts::{Acknowledgement, Answer, FrozenProblem, Head, Published, Shipment, Tracking, Unit};
+use self::publish::MilestoneSources;
+use super::hop::{ArrivalKey, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts};
+use super::timers::Timers;
+use super::{Counters, Rules};
+use crate::fold::View;
+use crate::model::{
+    AccountId, Cause, Command, CommandKind, CreateShipment, NumberKey, Outcome, Partition, ShipmentId, Source, Stage,
+    Status, Timestamp,
+};
+
+/// A part of a shipment in the state log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Commanded facts and what was published.
+    Head,
+    /// What commands were answered.
+    Answers,
+    /// A box, or the PRO.
+    Unit(UnitNo),
+}
+
+/// What there was before the epoch touched it.
+#[derive(Debug)]
+enum Undo {
+    Created(ShipmentId),
+    Head(ShipmentId, Box<Head>),
+    Answers(ShipmentId, VecDeque<Answer>),
+    Unit(ShipmentId, Box<Unit>),
+    UnitAdded(ShipmentId, UnitNo),
+    UnitRemoved(ShipmentId, Box<Unit>),
+}
+
+/// A shipment that changed since the last publishing.
+#[derive(Debug)]
+struct Pending {
+    derived: Option<Derived>,
+    cause: Cause,
+    sources: SmallVec<[Source; SOURCES_MAX]>,
+    commanded: bool,
+}
+
+/// The answer to one command, waiting for the version it gets.
+#[derive(Debug)]
+enum PendingAnswer {
+    /// Remembered by its shipment.
+    Kept { shipment: ShipmentId, command_id: crate::model::CommandId },
+    /// Of a dry run or a shipment that is not there.
+    Passing { shipment: ShipmentId, answer: Box<Answer> },
+}
+
+/// The shipments of a partition.
+#[derive(Debug)]
+pub struct ShipmentStation {
+    partition: Partition,
+    shipments: HashMap<ShipmentId, Shipment, FixedState>,
+    undo: Vec<Undo>,
+    epoch: u64,
+    settling: u64,
+    /// Shipments to derive anew at the next settling, in the order of their first change.
+    marked: Vec<ShipmentId>,
+    /// Shipments to publish, in that order.
+    pending: BTreeMap<ShipmentId, Pending>,
+    pending_order: Vec<ShipmentId>,
+    answers: Vec<PendingAnswer>,
+    timers: Timers<ShipmentId>,
+    totals: BTreeMap<ArrivalKey, Subtotal>,
+    totals_dirty: BTreeSet<ArrivalKey>,
+    verdicts: BTreeMap<(AccountId, i64), Verdicts>,
+    verdicts_dirty: BTreeSet<(AccountId, i64)>,
+    sources: MilestoneSources,
+    days: Days,
+    loading: BTreeMap<ShipmentId, Loading>,
+}
+
+/// Parts of a shipment while the state log is read.
+#[derive(Debug, Default)]
+struct Loading {
+    head: Option<Head>,
+    answers: VecDeque<Answer>,
+    units: BTreeMap<UnitNo, Unit>,
+}
+
+impl ShipmentStation {
+    /// An empty station; `secret` keys the table's hash.
+    pub fn new(partition: Partition, secret: u64) -> ShipmentStation {
+        ShipmentStation {
+            partition,
+            shipments: HashMap::with_hasher(FixedState::with_seed(secret)),
+            undo: Vec::new(),
+            epoch: 1,
+            settling: 1,
+            marked: Vec::new(),
+            pending: BTreeMap::new(),
+            pending_order: Vec::new(),
+            answers: Vec::new(),
+            timers: Timers::default(),
+            totals: BTreeMap::new(),
+            totals_dirty: BTreeSet::new(),
+            verdicts: BTreeMap::new(),
+            verdicts_dirty: BTreeSet::new(),
+            sources: MilestoneSources::default(),
+            days: Days::default(),
+            loading: BTreeMap::new(),
+        }
+    }
+
+    /// How many shipments are known.
+    pub fn len(&self) -> usize {
+        self.shipments.len()
+    }
+
+    /// Whether no shipment is known.
+    pub fn is_empty(&self) -> bool {
+        self.shipments.is_empty()
+    }
+
+    /// Shipments by the status that consumers saw last.
+    pub fn by_status(&self) -> BTreeMap<Status, u64> {
+        let mut counts = BTreeMap::new();
+        for shipment in self.shipments.values() {
+            if let Some(status) = shipment.head.published.status {
+                *counts.entry(status).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Answers a command, and applies it if it is accepted.
+    pub fn command(
+        &mut self,
+        rules: &Rules,
+        counters: &mut Counters,
+        hops: &mut HopWriter,
+        command: &Command,
+        entry: Timestamp,
+        source: Source,
+    ) {
+        counters.commands += 1;
+        let id = &command.shipment_id;
+        if let Some(shipment) = self.shipments.get(id) {
+            let oldest = entry.plus_ms(-rules.settings.command_ids_ms);
+            let repeated = |a: &Answer| a.command_id == command.command_id && a.entry >= oldest;
+            if shipment.answers.iter().any(repeated) {
+                let command_id = command.command_id.clone();
+                self.answers.push(PendingAnswer::Kept { shipment: id.clone(), command_id });
+                return;
+            }
+        }
+        let decision = self.decide(rules, command, entry);
+        let rejected = decision.change.is_none();
+        counters.commands_rejected += u64::from(rejected);
+        let answer = Answer {
+            command_id: command.command_id.clone(),
+            entry,
+            kind: command.kind,
+            outcome: if rejected { Outcome::Rejected } else { Outcome::Accepted },
+            errors: decision.errors,
+            warnings: decision.warnings,
+            version: None,
+        };
+        let change = decision.change.unwrap_or(Change::Nothing);
+        if command.dry_run || (rejected && !self.shipments.contains_key(id)) {
+            let version = self.shipments.get(id).map_or(0, |shipment| shipment.head.published.version);
+            let answer = Box::new(Answer { version: Some(version), ..answer });
+            self.answers.push(PendingAnswer::Passing { shipment: id.clone(), answer });
+            return;
+        }
+        if change != Change::Nothing {
+            self.apply(rules, hops, id, change, entry);
+            let cause =
+                if command.kind == CommandKind::ReportReceiving { Cause::Receiving } else { Cause::Command };
+            self.mark(id, cause, Some(source), true);
+        }
+        let shipment = self.shipments.get_mut(id).expect("created or known");
+        keep_answers(&mut self.undo, self.epoch, shipment);
+        shipment.answers.push_back(answer);
+        while shipment.answers.len() > rules.settings.command_ids_max {
+            shipment.answers.pop_front();
+        }
+        let command_id = command.command_id.clone();
+        self.answers.push(PendingAnswer::Kept { shipment: id.clone(), command_id });
+    }
+
+    fn decide(&mut self, rules: &Rules, command: &Command, entry: Timestamp) -> Decision {
+        let Some(shipment) = self.shipments.get(&command.shipment_id) else {
+            return decide(rules, command, entry, None);
+        };
+        let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+        let situation = Situation { shipment, status: derived.status, problems: &derived.problems };
+        decide(rules, command, entry, Some(&situation))
+    }
+
+    fn apply(&mut self, rules: &Rules, hops: &mut HopWriter, id: &ShipmentId, change: Change, entry: Timestamp) {
+        if let Change::Create { carrier, fields, numbers } = change {
+            let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
+            self.shipments.insert(id.clone(), shipment);
+            self.undo.push(Undo::Created(id.clone()));
+            self.renumber(rules, hops, id, numbers, entry);
+        } else {
+            let shipment = self.shipments.get_mut(id).expect("an accepted change is of a known shipment");
+            keep_head(&mut self.undo, self.epoch, shipment);
+            let head = &mut shipment.head;
+            head.entered_until = head.entered_until.max(entry);
+            head.as_of = head.as_of.max(entry);
+            match change {
+                Change::Nothing | Change::Create { .. } => {}
+                Change::Confirm => head.confirmed_at = Some(entry),
+                Change::Numbers(numbers) => self.renumber(rules, hops, id, numbers, entry),
+                Change::FreightBill { number, bill_of_lading } => {
+                    head.bill_of_lading = bill_of_lading;
+                    let pro = shipment.freight.as_ref().expect("freight has a PRO unit");
+                    if pro.tracking.as_ref().map(|t| &t.number) != number.as_ref().map(|(n, _)| n) {
+                        self.renumber(rules, hops, id, vec![(UnitNo::FREIGHT, number)], entry);
+                    }
+                }
+                Change::Carrier { carrier, name, numbers } => {
+                    head.carrier_name = name;
+                    if carrier != head.carrier {
+                        // The old keys go under the old carrier, the new ones come under the new.
+                        let gone: Vec<_> = numbers.iter().map(|(no, _)| *no).collect();
+                        let old = head.carrier;
+                        head.carrier = carrier;
+                        for no in gone {
+                            let tracking = shipment.unit(no).and_then(|unit| unit.tracking.as_ref());
+                            let number = tracking.expect("a renumbered unit has a number").number.clone();
+                            send_remove(hops, NumberKey { number, carrier: old }, id, no);
+                        }
+                        self.renumber(rules, hops, id, numbers, entry);
+                    }
+                }
+                Change::Window(window) => head.window = Some(window),
+                Change::Boxes { add, remove } => {
+                    for no in remove {
+                        let at = shipment.boxes.iter().position(|unit| unit.no == no).expect("a box of it");
+                        let unit = shipment.boxes.remove(at);
+                        if let Some(tracking) = &unit.tracking {
+                            let number = tracking.number.clone();
+                            send_remove(hops, NumberKey { number, carrier: shipment.head.carrier }, id, no);
+                        }
+                        self.undo.push(Undo::UnitRemoved(id.clone(), Box::new(unit)));
+                    }
+                    for new in add {
+                        let no = UnitNo(shipment.head.next_unit);
+                        shipment.head.next_unit += 1;
+                        let mut unit = Unit::new(no, Some(new.box_id), new.units, new.weight_g);
+                        unit.epoch = self.epoch;
+                        shipment.boxes.push(unit);
+                        self.undo.push(Undo::UnitAdded(id.clone(), no));
+                    }
+                }
+                Change::Destination(fc) => {
+                    head.fc = fc;
+                    self.announce(rules, hops, id, true);
+                }
+                Change::Report(stage) => {
+                    head.reports.push((stage, entry));
+                    if stage == Stage::Closed {
+                        head.life_end = Some(entry);
+                        self.announce(rules, hops, id, false);
+                    }
+                }
+                Change::Cancel => {
+                    let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+                    let freeze = |problem: &Problem| FrozenProblem {
+                        kind: problem.kind,
+                        boxes: problem.boxes.clone(),
+                        opened_at: problem.opened_at,
+                        acknowledged_at: problem.acknowledged_at,
+                        resolved_at: entry,
+                    };
+                    let head = &mut shipment.head;
+                    head.frozen = derived.problems.iter().map(freeze).collect();
+                    head.cancelled_at = Some(entry);
+                    head.life_end = Some(entry);
+                    self.announce(rules, hops, id, false);
+                }
+                Change::Acknowledge { kind, boxes } => {
+                    head.acknowledged.retain(|ack| ack.kind != kind);
+                    head.acknowledged.push(Acknowledgement { kind, at: entry, boxes });
+                }
+            }
+        }
+        // R13: what a command finds shipped stays shipped.
+        let shipment = self.shipments.get_mut(id).expect("just changed");
+        if shipment.head.floor_since.is_none() && shipment.head.confirmed_at.is_some() {
+            let by_tracking = !shipment.head.partnered && shipment.is_tracked();
+            let shipped = by_tracking || {
+                let status = derive(shipment, &rules.settings, &rules.fcs, &mut self.days).status;
+                (Status::Shipped..Status::Cancelled).contains(&status)
+            };
+            if shipped && shipment.head.cancelled_at.is_none() {
+                shipment.head.floor_since = Some(entry);
+            }
+        }
+    }
+
+    /// Gives units new numbers, under the shipment's carrier, and tells the index.
+    fn renumber(
+        &mut self,
+        rules: &Rules,
+        hops: &mut HopWriter,
+        id: &ShipmentId,
+        numbers: Vec<(UnitNo, NewNumber)>,
+        entry: Timestamp,
+    ) {
+        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let carrier = shipment.head.carrier;
+        // First all removals, so that a swap finds every number free.
+        for (no, number) in &numbers {
+            let unit = shipment.unit(*no).expect("a unit of the shipment");
+            if let Some(old) = &unit.tracking
+                && number.as_ref().is_none_or(|(new, _)| *new != old.number)
+            {
+                send_remove(hops, NumberKey { number: old.number.clone(), carrier }, id, *no);
+            }
+        }
+        for (no, number) in numbers {
+            keep_unit(&mut self.undo, self.epoch, shipment, no);
+            let head = &shipment.head;
+            let (created_at, fc, life_end) = (head.created_at, head.fc.clone(), head.life_end);
+            let unit = shipment.unit_mut(no).expect("a unit of the shipment");
+            let tracked_since = unit.tracking.as_ref().map_or(entry, |old| old.tracked_since);
+            unit.tracking = number.map(|(number, validation)| Tracking {
+                number,
+                validation,
+                entered_at: entry,
+                tracked_since,
+            });
+            unit.generation += 1;
+            unit.view = View::EMPTY;
+            if let Some(tracking) = &unit.tracking {
+                let registration = Registration {
+                    shipment: id.clone(),
+                    unit: no,
+                    from: created_at.plus_ms(-rules.settings.before_creation_ms),
+                    to: life_end,
+                    fc,
+                    entered_at: tracking.entered_at,
+                    generation: unit.generation,
+                };
+                send_register(hops, NumberKey { number: tracking.number.clone(), carrier }, registration);
+            }
+        }
+    }
+
+    /// Tells the index what all registrations are now; `anew` when they show something else from now on.
+    fn announce(&mut self, rules: &Rules, hops: &mut HopWriter, id: &ShipmentId, anew: bool) {
+        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let numbers: Vec<UnitNo> =
+            shipment.deciding().iter().filter(|unit| unit.tracking.is_some()).map(|unit| unit.no).collect();
+        for no in numbers {
+            if anew {
+                keep_unit(&mut self.undo, self.epoch, shipment, no);
+                shipment.unit_mut(no).expect("a unit of it").generation += 1;
+            }
+            let head = &shipment.head;
+            let unit = shipment.unit(no).expect("a unit of it");
+            let tracking = unit.tracking.as_ref().expect("filtered");
+            let registration = Registration {
+                shipment: id.clone(),
+                unit: no,
+                from: head.created_at.plus_ms(-rules.settings.before_creation_ms),
+                to: head.life_end,
+                fc: head.fc.clone(),
+                entered_at: tracking.entered_at,
+                generation: unit.generation,
+            };
+            let key = NumberKey { number: tracking.number.clone(), carrier: head.carrier };
+            send_register(hops, key, registration);
+        }
+    }
+
+    /// Takes over what a unit shows.
+    pub fn box_event(&mut self, id: &ShipmentId, no: UnitNo, generation: u32, view: View, sources: &Sources) {
+        let Some(shipment) = self.shipments.get_mut(id) else { return };
+        let current = shipment.unit(no).is_some_and(|unit| unit.generation == generation && unit.view != view);
+        if !current {
+            return;
+        }
+        keep_unit(&mut self.undo, self.epoch, shipment, no);
+        let unit = shipment.unit_mut(no).expect("checked above");
+        self.sources.note(id, no, &unit.view, &view, sources);
+        unit.view = view;
+        self.mark(id, Cause::Scan, None, false);
+        let pending = self.pending.get_mut(id).expect("just marked");
+        for (_, source) in sources {
+            note_source(pending, *source);
+        }
+    }
+
+    /// The earliest time at which a shipment may be due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.next_due()
+    }
+
+    /// Lets everything happen that is due at `now`.
+    pub fn fire(&mut self, rules: &Rules, now: Timestamp) {
+        while let Some((_, id)) = self.timers.pop_due(now) {
+            let Some(shipment) = self.shipments.get_mut(&id) else { continue };
+            shipment.queued = Timestamp::MAX;
+            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+            if derived.due <= now {
+                keep_head(&mut self.undo, self.epoch, shipment);
+                shipment.head.as_of = derived.due;
+                self.mark(&id, Cause::Timer, None, false);
+            } else if flush_due(shipment, rules) <= now {
+                self.mark(&id, Cause::Timer, None, false);
+            } else {
+                let due = derived.due.min(flush_due(shipment, rules));
+                self.queue(&id, due);
+            }
+        }
+    }
+
+    fn queue(&mut self, id: &ShipmentId, due: Timestamp) {
+        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        if due < shipment.queued {
+            shipment.queued = due;
+            self.timers.push(due, id.clone());
+        }
+    }
+
+    fn mark(&mut self, id: &ShipmentId, cause: Cause, source: Option<Source>, commanded: bool) {
+        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        if shipment.marked != self.settling {
+            shipment.marked = self.settling;
+            self.marked.push(id.clone());
+        }
+        if !self.pending.contains_key(id) {
+            let new = Pending { derived: None, cause, sources: SmallVec::new(), commanded: false };
+            self.pending.insert(id.clone(), new);
+            self.pending_order.push(id.clone());
+        }
+        let pending = self.pending.get_mut(id).expect("just inserted");
+        pending.cause = pending.cause.max(cause);
+        pending.commanded |= commanded;
+        if let Some(source) = source {
+            note_source(pending, source);
+        }
+    }
+
+    /// Derives what changed, and tells the ledger and the index.
+    pub fn settle(&mut self, rules: &Rules, hops: &mut HopWriter, stream_time: Timestamp) {
+        let marked = std::mem::take(&mut self.marked);
+        for id in &marked {
+            let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
+            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+            let head = &shipment.head;
+            let life_moved = derived.life_end != head.life_end;
+            if life_moved || derived.contributions != head.contributed || derived.verdict != head.verdict {
+                keep_head(&mut self.undo, self.epoch, shipment);
+                let account = shipment.head.account.clone();
+                let before = std::mem::replace(&mut shipment.head.contributed, derived.contributions.clone());
+                let verdict_before = std::mem::replace(&mut shipment.head.verdict, derived.verdict);
+                shipment.head.life_end = derived.life_end;
+                self.total(&before, -1);
+                self.total(&derived.contributions, 1);
+                self.judge(&account, verdict_before, -1);
+                self.judge(&account, derived.verdict, 1);
+                if life_moved {
+                    self.announce(rules, hops, id, false);
+                }
+            }
+            let shipment = self.shipments.get_mut(id).expect("still known");
+            if shipment.head.dirty_since.is_none() {
+                keep_head(&mut self.undo, self.epoch, shipment);
+                shipment.head.dirty_since = Some(stream_time);
+            }
+            let due = derived.due.min(flush_due(shipment, rules));
+            self.pending.get_mut(id).expect("a marked shipment is pending").derived = Some(derived);
+            self.queue(id, due);
+        }
+        self.marked = marked;
+        self.marked.clear();
+        self.settling += 1;
+        for key in std::mem::take(&mut self.totals_dirty) {
+            let total = self.totals.get(&key).copied().unwrap_or_default();
+            let hop = Hop::Subtotal { from: self.partition, key: key.clone(), total };
+            hops.send(key.fc.as_str().as_bytes(), &hop);
+        }
+        for (account, day) in std::mem::take(&mut self.verdicts_dirty) {
+            let verdicts = self.verdicts.get(&(account.clone(), day)).copied().unwrap_or_default();
+            let hop = Hop::Verdicts { from: self.partition, account: account.clone(), day, verdicts };
+            hops.send(account.as_str().as_bytes(), &hop);
+        }
+    }
+
+    fn total(&mut self, contributions: &[(ArrivalKey, Subtotal)], sign: i64) {
+        for (key, subtotal) in contributions {
+            let total = self.totals.entry(key.clone()).or_default();
+            total.add(subtotal, sign);
+            if total.is_zero() {
+                self.totals.remove(key);
+            }
+            self.totals_dirty.insert(key.clone());
+        }
+    }
+
+    fn judge(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
+        let Some((day, defect)) = verdict else { return };
+        let key = (account.clone(), day);
+        let verdicts = self.verdicts.entry(key.clone()).or_default();
+        verdicts.evaluated += sign;
+        verdicts.defective += sign * i64::from(defect);
+        if *verdicts == Verdicts::default() {
+            self.verdicts.remove(&key);
+        }
+        self.verdicts_dirty.insert(key);
+    }
+
+    /// The parts that this epoch changed, as they are now; none: gone.
+    pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+        for undo in &self.undo {
+            match undo {
+                Undo::Created(id) => {
+                    let shipment = &self.shipments[id];
+                    write_head(shipment, &mut sink);
+                    write_answers(shipment, &mut sink);
+                    shipment.boxes.iter().chain(&shipment.freight).for_each(|unit| write_unit(id, unit, &mut sink));
+                }
+                Undo::Head(id, _) => write_head(&self.shipments[id], &mut sink),
+                Undo::Answers(id, _) => write_answers(&self.shipments[id], &mut sink),
+                Undo::Unit(id, before) => match self.shipments[id].unit(before.no) {
+                    Some(unit) => write_unit(id, unit, &mut sink),
+                    None => sink(id, Part::Unit(before.no), None),
+                },
+                Undo::UnitAdded(id, no) => match self.shipments[id].unit(*no) {
+                    Some(unit) => write_unit(id, unit, &mut sink),
+                    None => sink(id, Part::Unit(*no), None),
+                },
+                Undo::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
+            }
+        }
+    }
+
+    /// All parts of the shipments for which `wanted` holds, in the order of their IDs.
+    pub fn image(&self, wanted: impl Fn(&ShipmentId) -> bool, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+        let mut ids: Vec<&ShipmentId> = self.shipments.keys().filter(|id| wanted(id)).collect();
+        ids.sort();
+        for id in ids {
+            let shipment = &self.shipments[id];
+            write_head(shipment, &mut sink);
+            write_answers(shipment, &mut sink);
+            shipment.boxes.iter().chain(&shipment.freight).for_each(|unit| write_unit(id, unit, &mut sink));
+        }
+    }
+
+    /// Takes over a part from the state log; none: it is gone. [`ShipmentStation::loaded`] ends it.
+    pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+        let loading = self.loading.entry(id).or_default();
+        match (part, bytes) {
+            (Part::Head, Some(bytes)) => loading.head = Some(postcard::from_bytes(bytes)?),
+            (Part::Head, None) => loading.head = None,
+            (Part::Answers, Some(bytes)) => loading.answers = postcard::from_bytes(bytes)?,
+            (Part::Answers, None) => loading.answers.clear(),
+            (Part::Unit(no), Some(bytes)) => {
+                loading.units.insert(no, postcard::from_bytes(bytes)?);
+            }
+            (Part::Unit(no), None) => {
+                loading.units.remove(&no);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was loaded so far: a whole image follows.
+    pub fn restart_loading(&mut self) {
+        self.loading.clear();
+    }
+
+    /// All parts are here: puts the shipments together, and rebuilds totals and timers.
+    pub fn loaded(&mut self, rules: &Rules) {
+        for (id, loading) in std::mem::take(&mut self.loading) {
+            let Some(head) = loading.head else { continue };
+            let mut units = loading.units;
+            let freight = units.remove(&UnitNo::FREIGHT);
+            let shipment = Shipment {
+                id: id.clone(),
+                head,
+                boxes: units.into_values().collect(),
+                freight,
+                answers: loading.answers,
+                head_epoch: 0,
+                answers_epoch: 0,
+                marked: 0,
+                queued: Timestamp::MAX,
+            };
+            let (contributed, verdict) = (shipment.head.contributed.clone(), shipment.head.verdict);
+            let account = shipment.head.account.clone();
+            let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
+            let due = derived.due.min(flush_due(&shipment, rules));
+            self.shipments.insert(id.clone(), shipment);
+            self.total(&contributed, 1);
+            self.judge(&account, verdict, 1);
+            self.queue(&id, due);
+        }
+        self.totals_dirty.clear();
+        self.verdicts_dirty.clear();
+    }
+
+    /// Keeps what the epoch did.
+    pub fn commit(&mut self) {
+        self.undo.clear();
+        self.epoch += 1;
+    }
+
+    /// Takes back what the epoch did.
+    pub fn rollback(&mut self, rules: &Rules) {
+        let mut touched = BTreeSet::new();
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Created(id) => {
+                    let shipment = self.shipments.remove(&id).expect("created in this epoch");
+                    self.total(&shipment.head.contributed, -1);
+                    self.judge(&shipment.head.account, shipment.head.verdict, -1);
+                    touched.remove(&id);
+                }
+                Undo::Head(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let after = std::mem::replace(&mut shipment.head, *before);
+                    let head = shipment.head.clone();
+                    self.total(&after.contributed, -1);
+                    self.total(&head.contributed, 1);
+                    self.judge(&after.account, after.verdict, -1);
+                    self.judge(&head.account, head.verdict, 1);
+                    touched.insert(id);
+                }
+                Undo::Answers(id, before) => {
+                    self.shipments.get_mut(&id).expect("touched in this epoch").answers = before;
+                }
+                Undo::Unit(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let no = before.no;
+                    *shipment.unit_mut(no).expect("a unit of it") = *before;
+                    touched.insert(id);
+                }
+                Undo::UnitAdded(id, no) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    shipment.boxes.retain(|unit| unit.no != no);
+                    touched.insert(id);
+                }
+                Undo::UnitRemoved(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let at = shipment.boxes.partition_point(|unit| unit.no < before.no);
+                    shipment.boxes.insert(at, *before);
+                    touched.insert(id);
+                }
+            }
+        }
+        for id in touched {
+            let shipment = self.shipments.get_mut(&id).expect("restored");
+            shipment.queued = Timestamp::MAX;
+            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+            let due = derived.due.min(flush_due(shipment, rules));
+            self.queue(&id, due);
+        }
+        self.totals_dirty.clear();
+        self.verdicts_dirty.clear();
+        self.marked.clear();
+        self.pending.clear();
+        self.pending_order.clear();
+        self.answers.clear();
+        self.epoch += 1;
+        self.settling += 1;
+    }
+}
+
+fn note_source(pending: &mut Pending, source: Source) {
+    if pending.sources.contains(&source) {
+        return;
+    }
+    if pending.sources.len() == SOURCES_MAX {
+        pending.sources.remove(0);
+    }
+    pending.sources.push(source);
+}
+
+/// When a waiting change of `shipments` must be published.
+fn flush_due(shipment: &Shipment, rules: &Rules) -> Timestamp {
+    match shipment.head.dirty_since {
+        Some(since) => since.plus_ms(rules.settings.shipments_conflation_ms),
+        None => Timestamp::MAX,
+    }
+}
+
+fn send_remove(hops: &mut HopWriter, key: NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+    let number = key.number.clone();
+    hops.send(number.as_str().as_bytes(), &Hop::Remove { key, shipment: shipment.clone(), unit });
+}
+
+fn send_register(hops: &mut HopWriter, key: NumberKey, registration: Registration) {
+    let number = key.number.clone();
+    hops.send(number.as_str().as_bytes(), &Hop::Register { key, registration });
+}
+
+fn keep_head(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+    if shipment.head_epoch != epoch {
+        shipment.head_epoch = epoch;
+        undo.push(Undo::Head(shipment.id.clone(), Box::new(shipment.head.clone())));
+    }
+}
+
+fn keep_answers(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+    if shipment.answers_epoch != epoch {
+        shipment.answers_epoch = epoch;
+        undo.push(Undo::Answers(shipment.id.clone(), shipment.answers.clone()));
+    }
+}
+
+fn keep_unit(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment, no: UnitNo) {
+    let id = shipment.id.clone();
+    let unit = shipment.unit_mut(no).expect("a unit of the shipment");
+    if unit.epoch != epoch {
+        undo.push(Undo::Unit(id, Box::new(unit.clone())));
+        unit.epoch = epoch;
+    }
+}
+
+fn write_head(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(&shipment.head).expect("a head always serialises into memory");
+    sink(&shipment.id, Part::Head, Some(&bytes));
+}
+
+fn write_answers(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(&shipment.answers).expect("answers always serialise into memory");
+    sink(&shipment.id, Part::Answers, Some(&bytes));
+}
+
+fn write_unit(id: &ShipmentId, unit: &Unit, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(unit).expect("a unit always serialises into memory");
+    sink(id, Part::Unit(unit.no), Some(&bytes));
+}
+
+fn new_shipment(
+    id: &ShipmentId,
+    carrier: crate::model::CarrierId,
+    fields: CreateShipment,
+    entry: Timestamp,
+    epoch: u64,
+) -> Shipment {
+    let boxes: Vec<Unit> = (0..)
+        .zip(fields.boxes)
+        .map(|(no, new)| {
+            let mut unit = Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g);
+            unit.epoch = epoch;
+            unit
+        })
+        .collect();
+    let freight = fields.mode.is_freight().then(|| {
+        let mut pro = Unit::new(UnitNo::FREIGHT, None, 0, 0);
+        pro.epoch = epoch;
+        pro
+    });
+    let head = Head {
+        account: fields.account,
+        fc: fields.fc,
+        mode: fields.mode,
+        carrier,
+        carrier_name: fields.carrier_name,
+        partnered: fields.partnered,
+        pallets: fields.pallets,
+        window: fields.delivery_window,
+        cross_border: fields.cross_border,
+        need_by: fields.need_by,
+        created_at: fields.created_at.unwrap_or(entry),
+        confirmed_at: None,
+        bill_of_lading: None,
+        reports: SmallVec::new(),
+        cancelled_at: None,
+        frozen: Vec::new(),
+        acknowledged: Vec::new(),
+        floor_since: None,
+        entered_until: entry,
+        as_of: entry,
+        next_unit: u32::try_from(boxes.len()).expect("at most 5,000 boxes"),
+        life_end: None,
+        contributed: SmallVec::new(),
+        verdict: None,
+        published: Published::default(),
+        dirty_since: None,
+    };
+    Shipment {
+        id: id.clone(),
+        head,
+        boxes,
+        freight,
+        answers: VecDeque::new(),
+        head_epoch: epoch,
+        answers_epoch: epoch,
+        marked: 0,
+        queued: Timestamp::MAX,
+    }
+}

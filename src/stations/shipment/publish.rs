@@ -1,0 +1,349 @@
+//! Documents of shipments: what changed since consumers saw it last, once each.
+//!
+//! Enters: the shipments that changed, with what they are now. Leaves: command results in the order of their commands, then
+//! shipments, plan lines and problems. Always true: no visible change, no message; versions of a shipment are contiguous; a
+//! line that leaves a plan is tombstoned.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use smallvec::SmallVec;
+
+use super::derive::Derived;
+use super::facts::{Shipment, Unit};
+use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
+use crate::fold::View;
+use crate::model::{
+    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine, ProblemDoc,
+    ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
+};
+use crate::stations::hop::{Sources, UnitNo};
+use crate::stations::{Documents, Rules};
+
+/// The largest page of a shipment document, in boxes.
+const PAGE_BOXES_MAX: usize = 1_000;
+
+/// How many sources of milestones a partition remembers; the oldest go first.
+const MILESTONE_SOURCES_MAX: usize = 1 << 16;
+
+/// Which scan told of a milestone: a bounded side table of this process, never part of the state.
+#[derive(Debug, Default)]
+pub(crate) struct MilestoneSources {
+    by_milestone: BTreeMap<(ShipmentId, UnitNo, Milestone), (EventTime, Source)>,
+    order: VecDeque<(ShipmentId, UnitNo, Milestone)>,
+}
+
+impl MilestoneSources {
+    pub(crate) fn note(&mut self, id: &ShipmentId, no: UnitNo, before: &View, now: &View, sources: &Sources) {
+        for milestone in Milestone::ALL {
+            let Some(at) = now.at(milestone).filter(|at| before.at(milestone) != Some(*at)) else { continue };
+            let Some((_, source)) = sources.iter().rev().find(|(time, _)| *time == at) else { continue };
+            let key = (id.clone(), no, milestone);
+            if self.by_milestone.insert(key.clone(), (at, *source)).is_none() {
+                self.order.push_back(key);
+                if self.order.len() > MILESTONE_SOURCES_MAX {
+                    let oldest = self.order.pop_front().expect("longer than the bound");
+                    self.by_milestone.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    fn of(&self, id: &ShipmentId, no: UnitNo, milestone: Milestone, at: EventTime) -> Option<Source> {
+        let (time, source) = self.by_milestone.get(&(id.clone(), no, milestone))?;
+        (*time == at).then_some(*source)
+    }
+}
+
+fn fingerprint(bytes: &[u8]) -> u128 {
+    u128::from(stable_hash(&[b"a", bytes])) << 64 | u128::from(stable_hash(&[b"b", bytes]))
+}
+
+fn flag_names(flags: FlagSet) -> Vec<&'static str> {
+    flags.iter().map(Flag::name).collect()
+}
+
+impl ShipmentStation {
+    /// Writes what changed since the last publishing.
+    pub fn publish(&mut self, rules: &Rules, stream_time: Timestamp, out: &mut Documents<'_>) {
+        let order = std::mem::take(&mut self.pending_order);
+        let mut pending = std::mem::take(&mut self.pending);
+        // Results carry the version that the shipment gets in this very publishing, and come before it.
+        let mut documents = Vec::with_capacity(order.len());
+        for id in &order {
+            let Pending { derived, cause, sources, commanded } = pending.remove(id).expect("listed");
+            let derived = derived.expect("settled before it is published");
+            documents.push(self.publish_shipment(rules, stream_time, id, &derived, cause, &sources, commanded));
+        }
+        for answer in std::mem::take(&mut self.answers) {
+            self.publish_answer(answer, out);
+        }
+        for records in documents {
+            for (topic, key, value) in records {
+                out.document(topic, key.as_bytes(), value.as_deref());
+            }
+        }
+    }
+
+    fn publish_answer(&mut self, pending: PendingAnswer, out: &mut Documents<'_>) {
+        let (id, answer) = match &pending {
+            PendingAnswer::Passing { shipment, answer } => (shipment, &**answer),
+            PendingAnswer::Kept { shipment, command_id } => {
+                let known = self.shipments.get_mut(shipment).expect("it keeps its answers");
+                let version = known.head.published.version;
+                let at = known.answers.iter().rposition(|answer| answer.command_id == *command_id);
+                // More commands in one epoch than a shipment remembers: the result went with the oldest.
+                let Some(at) = at else { return };
+                if known.answers[at].version.is_none() {
+                    keep_answers(&mut self.undo, self.epoch, known);
+                    known.answers[at].version = Some(version);
+                }
+                (shipment, &self.shipments[shipment].answers[at])
+            }
+        };
+        let result = CommandResult {
+            command_id: answer.command_id.as_str(),
+            shipment_id: id.as_str(),
+            kind: answer.kind,
+            outcome: answer.outcome,
+            errors: &answer.errors,
+            warnings: &answer.warnings,
+            version: answer.version.expect("just filled"),
+        };
+        out.document(Topic::CommandResults, id.as_str().as_bytes(), Some(&json(&result)));
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one caller; the pending change taken apart")]
+    fn publish_shipment(
+        &mut self,
+        rules: &Rules,
+        stream_time: Timestamp,
+        id: &ShipmentId,
+        derived: &Derived,
+        cause: Cause,
+        sources: &[Source],
+        commanded: bool,
+    ) -> Vec<(Topic, String, Option<Vec<u8>>)> {
+        let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
+        keep_head(&mut self.undo, self.epoch, shipment);
+        let mut records = Vec::new();
+
+        let problems = problem_documents(shipment, derived);
+        let problems_changed =
+            problems.iter().map(|(kind, _, hash)| (*kind, *hash)).ne(shipment.head.published.problems.iter().copied());
+        let status_changed = shipment.head.published.status != Some(derived.status);
+        if commanded || status_changed || problems_changed || flush_due(shipment, rules) <= stream_time {
+            shipment.head.dirty_since = None;
+            shipment.head.published.status = Some(derived.status);
+            let version = shipment.head.published.version + 1;
+            let pages = shipment_pages(rules, shipment, derived, &self.sources, version);
+            if pages.fingerprint != shipment.head.published.document {
+                let page_count = u32::try_from(pages.values.len()).expect("at most 5 pages");
+                for (number, value) in (1..).zip(pages.values) {
+                    records.push((Topic::Shipments, page_key(id, number), Some(value)));
+                }
+                for number in page_count + 1..=shipment.head.published.pages {
+                    records.push((Topic::Shipments, page_key(id, number), None));
+                }
+                let published = &mut shipment.head.published;
+                (published.version, published.document, published.pages) = (version, pages.fingerprint, page_count);
+            }
+        }
+
+        let plan_fc = derived.on_plan.then(|| shipment.head.fc.clone());
+        if let Some(old) = &shipment.head.published.plan_fc
+            && plan_fc.as_ref() != Some(old)
+        {
+            records.push((Topic::ReceivingPlan, format!("{old}|{id}"), None));
+            shipment.head.published.plan = 0;
+        }
+        if let Some(fc) = &plan_fc {
+            let mut line = plan_line(rules, shipment, derived);
+            let fingerprint = fingerprint(&json(&line));
+            if fingerprint != shipment.head.published.plan {
+                line.version = shipment.head.published.plan_version + 1;
+                line.cause = cause;
+                line.caused_by = sources.iter().map(Source::to_string).collect();
+                records.push((Topic::ReceivingPlan, format!("{fc}|{id}"), Some(json(&line))));
+                shipment.head.published.plan_version += 1;
+                shipment.head.published.plan = fingerprint;
+            }
+        }
+        shipment.head.published.plan_fc = plan_fc;
+
+        for (kind, _) in &shipment.head.published.problems {
+            if !problems.iter().any(|(present, _, _)| present == kind) {
+                records.push((Topic::Problems, format!("{id}:{}", kind.name()), None));
+            }
+        }
+        let mut published = SmallVec::new();
+        for (kind, value, hash) in problems {
+            if !shipment.head.published.problems.contains(&(kind, hash)) {
+                records.push((Topic::Problems, format!("{id}:{}", kind.name()), Some(value)));
+            }
+            published.push((kind, hash));
+        }
+        shipment.head.published.problems = published;
+        records
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("documents always serialise into memory")
+}
+
+fn page_key(id: &ShipmentId, number: u32) -> String {
+    if number == 1 { id.as_str().to_owned() } else { format!("{id}|{number}") }
+}
+
+fn problem_documents(
+    shipment: &Shipment,
+    derived: &Derived,
+) -> Vec<(crate::model::ProblemKind, Vec<u8>, u128)> {
+    let documents = derived.problems.iter().map(|problem| {
+        let box_ids = problem.boxes.iter().filter_map(|no| shipment.unit(*no)?.box_id.as_ref());
+        let problem_id = format!("{}:{}", shipment.id, problem.kind.name());
+        let value = json(&ProblemDoc {
+            problem_id: &problem_id,
+            shipment_id: shipment.id.as_str(),
+            account: shipment.head.account.as_str(),
+            fc: shipment.head.fc.as_str(),
+            kind: problem.kind,
+            defect: problem.kind.is_defect(),
+            status: problem.status,
+            boxes: box_ids.map(|id| id.as_str()).collect(),
+            opened_at: problem.opened_at,
+            acknowledged_at: problem.acknowledged_at,
+            resolved_at: problem.resolved_at,
+        });
+        let hash = fingerprint(&value);
+        (problem.kind, value, hash)
+    });
+    documents.collect()
+}
+
+struct Pages {
+    values: Vec<Vec<u8>>,
+    /// Over everything but the version and the sources.
+    fingerprint: u128,
+}
+
+fn shipment_pages(
+    rules: &Rules,
+    shipment: &Shipment,
+    derived: &Derived,
+    sources: &MilestoneSources,
+    version: u64,
+) -> Pages {
+    let head = &shipment.head;
+    let mut problems: Vec<String> =
+        derived.problems.iter().map(|p| format!("{}:{}", shipment.id, p.kind.name())).collect();
+    problems.sort();
+    let page_count = shipment.boxes.len().div_ceil(PAGE_BOXES_MAX).max(1);
+    let mut fingerprints = Vec::with_capacity(16 * page_count);
+    let mut values = Vec::with_capacity(page_count);
+    for page in 0..page_count {
+        let first = page * PAGE_BOXES_MAX;
+        let last = (first + PAGE_BOXES_MAX).min(shipment.boxes.len());
+        let boxes = shipment.boxes[first..last].iter().map(|unit| box_document(shipment, unit)).collect();
+        let mut document = ShipmentDoc {
+            shipment_id: shipment.id.as_str(),
+            account: head.account.as_str(),
+            fc: head.fc.as_str(),
+            mode: head.mode,
+            partnered: head.partnered,
+            carrier: rules.catalogue.code(head.carrier),
+            carrier_name: head.carrier_name.as_deref(),
+            status: derived.status,
+            created_at: head.created_at,
+            status_since: derived.status_since,
+            freight_bill: shipment.freight.as_ref().and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
+            bill_of_lading: head.bill_of_lading.as_deref(),
+            milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
+            window: derived.window,
+            expected: derived.expected,
+            version: 0,
+            page: u32::try_from(page + 1).expect("at most 5 pages"),
+            pages: u32::try_from(page_count).expect("at most 5 pages"),
+            boxes,
+            problems: problems.clone(),
+        };
+        fingerprints.extend_from_slice(&fingerprint(&json(&document)).to_le_bytes());
+        document.version = version;
+        for (unit, shown) in shipment.boxes[first..last].iter().zip(&mut document.boxes) {
+            let no = if shipment.freight.is_some() { UnitNo::FREIGHT } else { unit.no };
+            for milestone in Milestone::ALL {
+                if let (Some(entry), Some(at)) =
+                    (shown.milestones.get_mut(milestone.name()), shipment.shown(unit).at(milestone))
+                {
+                    entry.source = sources.of(&shipment.id, no, milestone, at).map(|source| source.to_string());
+                }
+            }
+        }
+        values.push(json(&document));
+    }
+    Pages { values, fingerprint: fingerprint(&fingerprints) }
+}
+
+fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit) -> BoxDoc<'a> {
+    let view = shipment.shown(unit);
+    let shown = Milestone::ALL.into_iter().filter_map(|milestone| {
+        let at = view.at(milestone)?.timestamp();
+        Some((milestone.name(), MilestoneDoc { at, source: None }))
+    });
+    BoxDoc {
+        box_id: unit.box_id.as_ref().expect("a box has an ID").as_str(),
+        units: unit.units,
+        weight_g: unit.weight_g,
+        tracking_id: unit.tracking.as_ref().map(|tracking| tracking.number.as_str()),
+        validation: unit.tracking.as_ref().map(|tracking| tracking.validation),
+        milestone: view.current().map(Milestone::name),
+        milestones: shown.collect(),
+        flags: flag_names(view.flags()),
+        eta: view.eta().map(EventTime::timestamp),
+    }
+}
+
+fn plan_line<'a>(rules: &'a Rules, shipment: &'a Shipment, derived: &Derived) -> PlanLine<'a> {
+    let head = &shipment.head;
+    let mut boxes = BoxCounts { total: u32::try_from(shipment.boxes.len()).expect("at most 5,000"), ..BoxCounts::default() };
+    let (mut units, mut weight_g) = (0, 0);
+    let mut flags = FlagSet::EMPTY;
+    for unit in &shipment.boxes {
+        let view = shipment.shown(unit);
+        *boxes.by_milestone.entry(view.current().map_or("NONE", Milestone::name)).or_default() += 1;
+        boxes.tracked += u32::from(match &shipment.freight {
+            Some(pro) => pro.tracking.is_some(),
+            None => unit.tracking.is_some(),
+        });
+        if !view.withdrawn() {
+            units += u64::from(unit.units);
+            weight_g += u64::from(unit.weight_g);
+        }
+        flags = flags.union(view.flags());
+    }
+    if let Some(pro) = &shipment.freight {
+        flags = flags.union(pro.view.flags());
+    }
+    PlanLine {
+        fc: head.fc.as_str(),
+        shipment_id: shipment.id.as_str(),
+        version: 0,
+        cause: Cause::Timer,
+        mode: head.mode,
+        carrier: rules.catalogue.code(head.carrier),
+        carrier_name: head.carrier_name.as_deref(),
+        partnered: head.partnered,
+        status: derived.status,
+        milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
+        boxes,
+        pallets: head.pallets,
+        units,
+        weight_g,
+        expected: derived.expected,
+        window: derived.window,
+        need_by: head.need_by,
+        flags: flag_names(flags),
+        occurred_at: Some(derived.occurred_at),
+        caused_by: Vec::new(),
+    }
+}
