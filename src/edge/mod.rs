@@ -6,5 +6,4 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod lines;
 pub mod problem;

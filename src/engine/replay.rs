@@ -53,7 +53,8 @@ struct Base64 {
 impl ReplayLine {
     /// Reads a line: `{"topic","timestamp","key","value"}`; a value is JSON, raw text in a string, or `{"base64":…}`.
     pub fn parse(line: &str) -> Result<ReplayLine, String> {
-        let raw: RawLine<'_> = serde_json::from_str(line).map_err(|e| format!("it is no replay record: {e}"))?;
+        let raw: RawLine<'_> =
+            serde_json::from_str(line).map_err(|e| format!("it is no replay record: {e}"))?;
         let value = match raw.value.map(RawValue::get) {
             None | Some("null") => None,
             Some(text) if text.starts_with('"') => {
@@ -67,7 +68,12 @@ impl ReplayLine {
                 Err(_) => Some(text.as_bytes().to_vec()),
             },
         };
-        Ok(ReplayLine { topic: raw.topic, timestamp: raw.timestamp, key: raw.key.map(String::into_bytes), value })
+        Ok(ReplayLine {
+            topic: raw.topic,
+            timestamp: raw.timestamp,
+            key: raw.key.map(String::into_bytes),
+            value,
+        })
     }
 }
 
@@ -154,14 +160,15 @@ impl Replay {
         step: impl FnOnce(&mut Stations, &Rules, &mut Decoder, &mut HopWriter, &mut Documents<'_>),
     ) {
         let Replay { rules, stations, decoder, hops, .. } = self;
-        let mut sink = |topic: Topic, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&'static str, &[u8])]| {
-            out.push(OutputRecord {
-                topic,
-                key: key.map(<[u8]>::to_vec),
-                value: value.map(<[u8]>::to_vec),
-                headers: headers.iter().map(|(name, value)| (*name, value.to_vec())).collect(),
-            });
-        };
+        let mut sink =
+            |topic: Topic, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&'static str, &[u8])]| {
+                out.push(OutputRecord {
+                    topic,
+                    key: key.map(<[u8]>::to_vec),
+                    value: value.map(<[u8]>::to_vec),
+                    headers: headers.iter().map(|(name, value)| (*name, value.to_vec())).collect(),
+                });
+            };
         let mut documents = Documents { sink: &mut sink };
         step(stations, rules, decoder, hops, &mut documents);
         stations.advance(rules, hops, &mut documents);

@@ -218,9 +218,13 @@ pub fn read_header(value: &[u8]) -> Result<(StateHeader, &[u8]), String> {
     let [MAGIC, FORMAT, rest @ ..] = value else {
         return Err("it was written by another version of this program".to_owned());
     };
-    let (header, body) = postcard::take_from_bytes::<StateHeader>(rest).map_err(|e| format!("bad header: {e}"))?;
+    let (header, body) =
+        postcard::take_from_bytes::<StateHeader>(rest).map_err(|e| format!("bad header: {e}"))?;
     if stable_hash(&[body]) != header.digest {
-        return Err(format!("epoch {} part {}: the digest does not match its entries", header.epoch, header.part));
+        return Err(format!(
+            "epoch {} part {}: the digest does not match its entries",
+            header.epoch, header.part
+        ));
     }
     Ok((header, body))
 }

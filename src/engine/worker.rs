@@ -195,7 +195,8 @@ impl<L: Log> Worker<L> {
     }
 
     fn is_full(&self) -> bool {
-        self.records >= self.config.epoch_records_max || self.outbox.bytes_len() >= self.config.epoch_bytes_max
+        self.records >= self.config.epoch_records_max
+            || self.outbox.bytes_len() >= self.config.epoch_bytes_max
     }
 
     fn timers_may_be_due(&self) -> bool {

@@ -186,11 +186,15 @@ impl HopWriter {
 
 /// Reads a packed message. Panics on bytes that this program did not write: internal topics are ours alone.
 pub fn read_hops(bytes: &[u8], mut sink: impl FnMut(Hop)) {
-    assert_eq!(bytes.first(), Some(&FORMAT), "hops of an unknown format: another version wrote to this topic");
+    assert_eq!(
+        bytes.first(),
+        Some(&FORMAT),
+        "hops of an unknown format: another version wrote to this topic"
+    );
     let mut rest = &bytes[1..];
     while !rest.is_empty() {
-        let (hop, tail) =
-            postcard::take_from_bytes::<Hop>(rest).expect("hops are written by this program and arrive whole");
+        let (hop, tail) = postcard::take_from_bytes::<Hop>(rest)
+            .expect("hops are written by this program and arrive whole");
         sink(hop);
         rest = tail;
     }

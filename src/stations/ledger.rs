@@ -71,7 +71,14 @@ impl LedgerStation {
     }
 
     /// Takes over a source partition's verdicts of a day.
-    pub fn verdicts(&mut self, rules: &Rules, from: Partition, account: AccountId, day: i64, verdicts: Verdicts) {
+    pub fn verdicts(
+        &mut self,
+        rules: &Rules,
+        from: Partition,
+        account: AccountId,
+        day: i64,
+        verdicts: Verdicts,
+    ) {
         self.touch(LedgerKey::Account(account.clone()));
         let entry = self.accounts.entry(account.clone()).or_default();
         if verdicts == Verdicts::default() {
@@ -109,8 +116,12 @@ impl LedgerStation {
     pub fn fire(&mut self, rules: &Rules, now: Timestamp) {
         while let Some((_, id)) = self.timers.pop_due(now) {
             let Some(account) = self.accounts.get(&id) else { continue };
-            let gone: Vec<_> =
-                account.by_day.keys().copied().take_while(|(day, _)| forgotten_at(rules, *day) <= now).collect();
+            let gone: Vec<_> = account
+                .by_day
+                .keys()
+                .copied()
+                .take_while(|(day, _)| forgotten_at(rules, *day) <= now)
+                .collect();
             if !gone.is_empty() {
                 self.touch(LedgerKey::Account(id.clone()));
                 let account = self.accounts.get_mut(&id).expect("looked up above");
@@ -206,7 +217,11 @@ impl LedgerStation {
     }
 
     /// Everything for which `wanted` holds, in the order of the keys.
-    pub fn image(&self, wanted: impl Fn(&LedgerKey) -> bool, mut sink: impl FnMut(&LedgerKey, Option<&[u8]>)) {
+    pub fn image(
+        &self,
+        wanted: impl Fn(&LedgerKey) -> bool,
+        mut sink: impl FnMut(&LedgerKey, Option<&[u8]>),
+    ) {
         let arrivals = self.arrivals.keys().cloned().map(LedgerKey::Arrivals);
         let accounts = self.accounts.keys().cloned().map(LedgerKey::Account);
         for key in arrivals.chain(accounts).filter(wanted) {
@@ -226,7 +241,12 @@ impl LedgerStation {
     }
 
     /// Takes over an entity from the state log; none: it is gone.
-    pub fn load(&mut self, rules: &Rules, key: LedgerKey, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+    pub fn load(
+        &mut self,
+        rules: &Rules,
+        key: LedgerKey,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), postcard::Error> {
         match (key, bytes) {
             (LedgerKey::Arrivals(key), Some(bytes)) => {
                 self.arrivals.insert(key, postcard::from_bytes(bytes)?);

@@ -20,8 +20,8 @@ mod timers;
 pub use self::clock::{ClockSource, StreamClock};
 pub use self::counters::Counters;
 pub use self::hop::{
-    ArrivalKey, HOP_BYTES_MAX, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts,
-    read_hops,
+    ArrivalKey, HOP_BYTES_MAX, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
+    Verdicts, read_hops,
 };
 pub use self::ledger::{LedgerKey, LedgerStation};
 pub use self::scan::{ScanInput, ScanStation};
@@ -32,7 +32,8 @@ use crate::decode::{self, CommandRecord, Decoder, Rejection};
 use crate::fold::Progress;
 use crate::index::{slice_of, slice_of_key};
 use crate::model::{
-    DeadLetterReason, Fcs, Lane, NumberKey, Partition, Settings, ShipmentId, Source, Timestamp, Topic, partition_of,
+    DeadLetterReason, Fcs, Lane, NumberKey, Partition, Settings, ShipmentId, Source, Timestamp, Topic,
+    partition_of,
 };
 
 /// What the rules need to know of the world: the catalogue, the FCs and the settings.
@@ -304,7 +305,14 @@ impl Stations {
             Ok(CommandRecord::Command(command)) => {
                 let id = command.shipment_id.as_str().as_bytes();
                 if partition_of(id, self.partitions) == self.partition.0 {
-                    self.shipment.command(rules, &mut self.counters, hops, &command, record.timestamp, source);
+                    self.shipment.command(
+                        rules,
+                        &mut self.counters,
+                        hops,
+                        &command,
+                        record.timestamp,
+                        source,
+                    );
                 } else {
                     let hop = Hop::Command { bytes: bytes.to_vec(), record_time: record.timestamp, source };
                     hops.send(id, &hop);
@@ -320,7 +328,9 @@ impl Stations {
     /// Takes a packed message of `hops`.
     pub fn hops(&mut self, rules: &Rules, bytes: &[u8], hops: &mut HopWriter) {
         read_hops(bytes, |hop| match hop {
-            Hop::Scan { scan, record_time, source } => self.batch.push(ScanInput { scan, record_time, source }),
+            Hop::Scan { scan, record_time, source } => {
+                self.batch.push(ScanInput { scan, record_time, source })
+            }
             Hop::Register { key, registration } => {
                 self.fold(rules);
                 self.scan.register(&mut self.counters, key, registration);
@@ -423,7 +433,9 @@ impl Stations {
         let (kind, rest) = key.split_first().map_or((0, key), |(kind, rest)| (*kind, rest));
         let bad = |e: postcard::Error| BadEntity { kind: char::from(kind), why: e.to_string() };
         match kind {
-            KIND_NUMBER => self.scan.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
+            KIND_NUMBER => {
+                self.scan.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
+            }
             KIND_SHIPMENT_HEAD | KIND_SHIPMENT_ANSWERS | KIND_SHIPMENT_UNIT => {
                 let (id, rest) = postcard::take_from_bytes::<ShipmentId>(rest).map_err(bad)?;
                 let part = match kind {
@@ -437,13 +449,18 @@ impl Stations {
                 };
                 self.shipment.load(id, part, bytes).map_err(bad)
             }
-            KIND_LEDGER => self.ledger.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
+            KIND_LEDGER => {
+                self.ledger.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
+            }
             KIND_COUNTERS => {
                 self.counters = postcard::from_bytes(bytes.unwrap_or_default()).map_err(bad)?;
                 self.counters_before = self.counters.clone();
                 Ok(())
             }
-            _ => Err(BadEntity { kind: char::from(kind), why: "a newer version may have written it".to_owned() }),
+            _ => Err(BadEntity {
+                kind: char::from(kind),
+                why: "a newer version may have written it".to_owned(),
+            }),
         }
     }
 

@@ -378,13 +378,19 @@ impl ScanStation {
         let mut bytes = Vec::new();
         for slot in self.index.slice(slice) {
             bytes.clear();
-            bytes = postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");
+            bytes =
+                postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");
             sink(self.index.key(slot), &bytes);
         }
     }
 
     /// Takes over a number from the state log; none: it is gone.
-    pub fn load(&mut self, rules: &Rules, key: NumberKey, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+    pub fn load(
+        &mut self,
+        rules: &Rules,
+        key: NumberKey,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), postcard::Error> {
         let slot = self.index.get(&key);
         match (bytes, slot) {
             (None, None) => {}

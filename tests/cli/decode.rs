@@ -23,7 +23,10 @@ fn a_scan_is_resolved() {
         ("milestone", json!("DELIVERED")),
         ("flags", json!([])),
         ("event_time", json!("2026-11-05T15:12:00Z")),
-        ("location", json!({"facility":null,"city":"Wichita","state":null,"postal_code":"67219","country":null,"fc":"ICT2"})),
+        (
+            "location",
+            json!({"facility":null,"city":"Wichita","state":null,"postal_code":"67219","country":null,"fc":"ICT2"}),
+        ),
         ("reason", Value::Null),
         ("eta", Value::Null),
         ("appointment", Value::Null),
@@ -67,7 +70,9 @@ fn parts_are_accepted_or_rejected_alone() {
         let out = ran.json_lines();
         let got: Vec<&str> = out
             .iter()
-            .map(|part| part["carrier"].as_str().or(part["error"]["code"].as_str()).expect("a scan or an error"))
+            .map(|part| {
+                part["carrier"].as_str().or(part["error"]["code"].as_str()).expect("a scan or an error")
+            })
             .collect();
         assert_eq!((&got[..], ran.code), (*want, *code), "{name}: {}", ran.stdout);
     }

@@ -8,7 +8,7 @@ mod output;
 
 mod carriers;
 mod check;
-// mod decode;
+mod decode;
 mod tracking;
 
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    // Decode(decode::DecodeArgs),
+    Decode(decode::DecodeArgs),
     Tracking(tracking::TrackingArgs),
     Carriers(carriers::CarriersArgs),
     Check(check::CheckArgs),
@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        // Command::Decode(args) => decode::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Tracking(args) => tracking::run(&args),
         Command::Carriers(args) => carriers::run(&args),
         Command::Check(args) => check::run(&args),

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{Shipment, Unit};
 use crate::carriers::Registered;
 use crate::model::{
-    BoxId, CarrierId, Command, CommandBody, CommandErrorCode as Code, CommandRemark, CreateShipment, FcId, Mode,
-    NewBox, ProblemKind, Stage, Status, SystemTracking, Timestamp, TrackingItem, TrackingNumber, Validation, Window,
+    BoxId, CarrierId, Command, CommandBody, CommandErrorCode as Code, CommandRemark, CreateShipment, FcId,
+    Mode, NewBox, ProblemKind, Stage, Status, SystemTracking, Timestamp, TrackingItem, TrackingNumber,
+    Validation, Window,
 };
 use crate::stations::Rules;
 use crate::stations::hop::UnitNo;
@@ -59,7 +60,12 @@ fn remark(code: Code, message: impl Into<Cow<'static, str>>) -> CommandRemark {
     CommandRemark { code, message: message.into(), box_id: None, tracking_id: None, retry_after: None }
 }
 
-fn about_box(code: Code, message: impl Into<Cow<'static, str>>, box_id: &str, id: Option<&str>) -> CommandRemark {
+fn about_box(
+    code: Code,
+    message: impl Into<Cow<'static, str>>,
+    box_id: &str,
+    id: Option<&str>,
+) -> CommandRemark {
     let mut remark = remark(code, message);
     remark.box_id = Some(box_id.to_owned());
     remark.tracking_id = id.map(str::to_owned);
@@ -137,14 +143,19 @@ pub(crate) fn decide(
             if here.status != Status::Working {
                 Decision::refuse(Code::WrongStatus, "Only a WORKING shipment can be confirmed.")
             } else if !head.partnered && head.window.is_none() {
-                Decision::refuse(Code::WindowRequired, "A delivery window is required: send set_delivery_window.")
+                Decision::refuse(
+                    Code::WindowRequired,
+                    "A delivery window is required: send set_delivery_window.",
+                )
             } else {
                 Decision::accept(Change::Confirm)
             }
         }
         CommandBody::SetTracking { items, system } => {
             if head.mode.is_freight() {
-                return wrong_mode("A freight shipment takes one freight bill number: send set_freight_bill.");
+                return wrong_mode(
+                    "A freight shipment takes one freight bill number: send set_freight_bill.",
+                );
             }
             if *system != head.partnered {
                 return partnered(head.partnered);
@@ -181,7 +192,10 @@ pub(crate) fn decide(
                 return delivered();
             }
             if head.window.is_some_and(|current| entry >= current.start) {
-                return Decision::refuse(Code::WindowLocked, "The delivery window has begun and can't be changed.");
+                return Decision::refuse(
+                    Code::WindowLocked,
+                    "The delivery window has begun and can't be changed.",
+                );
             }
             match invalid_window(rules, window, head.cross_border, entry) {
                 Some(error) => Decision { errors: vec![error], ..Decision::default() },
@@ -212,7 +226,11 @@ pub(crate) fn decide(
             Decision::accept(if further { Change::Report(*stage) } else { Change::Nothing })
         }
         CommandBody::CancelShipment => {
-            if here.status >= Status::Delivered { delivered() } else { Decision::accept(Change::Cancel) }
+            if here.status >= Status::Delivered {
+                delivered()
+            } else {
+                Decision::accept(Change::Cancel)
+            }
         }
         CommandBody::AcknowledgeProblem { problem_id } => acknowledge(here, problem_id),
     }
@@ -231,7 +249,12 @@ fn partnered(is_partnered: bool) -> Decision {
     Decision::refuse(Code::PartneredCarrier, message)
 }
 
-fn invalid_window(rules: &Rules, window: &Window, cross_border: bool, entry: Timestamp) -> Option<CommandRemark> {
+fn invalid_window(
+    rules: &Rules,
+    window: &Window,
+    cross_border: bool,
+    entry: Timestamp,
+) -> Option<CommandRemark> {
     let longest_ms =
         if cross_border { rules.settings.window_cross_border_ms_max } else { rules.settings.window_ms_max };
     let message = if window.start <= entry {
@@ -248,7 +271,10 @@ fn invalid_window(rules: &Rules, window: &Window, cross_border: bool, entry: Tim
 
 fn find_carrier(rules: &Rules, decision: &mut Decision, text: &str, name: Option<&str>) -> Option<CarrierId> {
     let Some(carrier) = rules.catalogue.carrier(text) else {
-        decision.error(Code::UnknownCarrier, format!("{text:?} is no carrier of the catalogue; use OTHER with a name."));
+        decision.error(
+            Code::UnknownCarrier,
+            format!("{text:?} is no carrier of the catalogue; use OTHER with a name."),
+        );
         return None;
     };
     if carrier == CarrierId::OTHER && name.is_none_or(|name| name.trim().is_empty()) {
@@ -280,7 +306,10 @@ fn create(rules: &Rules, fields: &CreateShipment, entry: Timestamp) -> Decision 
     let mut numbers = Vec::new();
     match &fields.tracking {
         Some(_) if !fields.partnered => {
-            decision.error(Code::InvalidCommand, "tracking: only a partnered shipment is created with its tracking.");
+            decision.error(
+                Code::InvalidCommand,
+                "tracking: only a partnered shipment is created with its tracking.",
+            );
         }
         Some(SystemTracking::Items(_)) if fields.mode.is_freight() => {
             decision.error(Code::WrongMode, "A freight shipment takes one freight bill number.");
@@ -349,11 +378,21 @@ fn set_tracking(rules: &Rules, carrier: CarrierId, boxes: &Boxes<'_>, items: &[T
     for item in items {
         let Some((no, _)) = boxes.by_id.get(item.box_id.as_str()) else {
             let message = "The shipment has no such box.";
-            decision.errors.push(about_box(Code::UnknownBox, message, &item.box_id, item.tracking_id.as_deref()));
+            decision.errors.push(about_box(
+                Code::UnknownBox,
+                message,
+                &item.box_id,
+                item.tracking_id.as_deref(),
+            ));
             continue;
         };
         if named.insert(*no, item).is_some() {
-            decision.errors.push(about_box(Code::DuplicateBox, "The box is named twice.", &item.box_id, None));
+            decision.errors.push(about_box(
+                Code::DuplicateBox,
+                "The box is named twice.",
+                &item.box_id,
+                None,
+            ));
             continue;
         }
         let Some(typed) = &item.tracking_id else {
@@ -423,13 +462,19 @@ fn register_bill(
     }
 }
 
-fn set_freight_bill(rules: &Rules, shipment: &Shipment, typed: &str, bill_of_lading: Option<&str>) -> Decision {
+fn set_freight_bill(
+    rules: &Rules,
+    shipment: &Shipment,
+    typed: &str,
+    bill_of_lading: Option<&str>,
+) -> Decision {
     let mut decision = Decision::default();
     let number = register_bill(rules, &mut decision, shipment.head.carrier, typed);
     let current = shipment.freight.as_ref().and_then(|pro| pro.tracking.as_ref()).map(|t| &t.number);
     decision.with(|| {
         let same = current == number.as_ref().map(|(number, _)| number);
-        let bill_of_lading = bill_of_lading.map(str::to_owned).or_else(|| shipment.head.bill_of_lading.clone());
+        let bill_of_lading =
+            bill_of_lading.map(str::to_owned).or_else(|| shipment.head.bill_of_lading.clone());
         if same && bill_of_lading == shipment.head.bill_of_lading {
             Change::Nothing
         } else {
@@ -525,7 +570,10 @@ fn acknowledge(here: &Situation<'_>, problem_id: &str) -> Decision {
     let shipment = here.shipment.id.as_str();
     let kind = problem_id.strip_prefix(shipment).and_then(|rest| rest.strip_prefix(':'));
     let Some(problem) = here.problems.iter().find(|p| Some(p.kind.name()) == kind) else {
-        return Decision::refuse(Code::UnknownProblem, format!("{problem_id:?} is no problem of this shipment."));
+        return Decision::refuse(
+            Code::UnknownProblem,
+            format!("{problem_id:?} is no problem of this shipment."),
+        );
     };
     Decision::accept(if problem.acknowledged_at.is_some() {
         Change::Nothing

@@ -103,7 +103,8 @@ fn earliest_from(view: &View, rank: u8) -> Option<Timestamp> {
 pub(crate) fn derive(shipment: &Shipment, settings: &Settings, fcs: &Fcs, days: &mut Days) -> Derived {
     let head = &shipment.head;
     let first_report = head.reports.first().map(|(_, at)| *at);
-    let roll_time = [Some(head.as_of), first_report, head.cancelled_at].into_iter().flatten().min().expect("as_of");
+    let roll_time =
+        [Some(head.as_of), first_report, head.cancelled_at].into_iter().flatten().min().expect("as_of");
     Deriver { shipment, settings, fcs, days, first_report, roll_time }.run()
 }
 
@@ -134,10 +135,12 @@ impl Deriver<'_> {
             }
         }
 
-        let mut expected = Expected { earliest: None, latest: None, source: ExpectedSource::None, confidence: Milli(0) };
+        let mut expected =
+            Expected { earliest: None, latest: None, source: ExpectedSource::None, confidence: Milli(0) };
         let mut any = false;
         let mut rolled = None;
-        let per_unit: SmallVec<[UnitExpectation; 24]> = units.iter().map(|unit| self.expectation(&unit.view)).collect();
+        let per_unit: SmallVec<[UnitExpectation; 24]> =
+            units.iter().map(|unit| self.expectation(&unit.view)).collect();
         for (unit, expectation) in units.iter().zip(&per_unit) {
             if unit.view.withdrawn() {
                 continue;
@@ -308,7 +311,8 @@ impl Deriver<'_> {
             let acknowledged = head.acknowledged.iter().find(|ack| ack.kind == kind);
             let acknowledged_at =
                 acknowledged.filter(|ack| boxes.iter().all(|no| ack.boxes.contains(no))).map(|ack| ack.at);
-            let status = if acknowledged_at.is_some() { ProblemStatus::Acknowledged } else { ProblemStatus::Open };
+            let status =
+                if acknowledged_at.is_some() { ProblemStatus::Acknowledged } else { ProblemStatus::Open };
             problems.push(Problem { kind, status, boxes, opened_at, acknowledged_at, resolved_at: None });
         };
         let mut verdict = None;
@@ -388,7 +392,8 @@ impl Deriver<'_> {
             }
         }
         let pallets = if shipment.freight.is_some() { i64::from(head.pallets) } else { 0 };
-        let shipment_adds = Subtotal { shipments: 1, pallets, late_risk: i64::from(late_risk), ..Subtotal::default() };
+        let shipment_adds =
+            Subtotal { shipments: 1, pallets, late_risk: i64::from(late_risk), ..Subtotal::default() };
         found.sort_by_key(|(day, _)| *day);
         let keyed = found.into_iter().map(|(day, mut total)| {
             total.add(&shipment_adds, 1);
@@ -403,7 +408,9 @@ fn closed_at(shipment: &Shipment) -> Option<Timestamp> {
 }
 
 fn risk(expected: &Expected, start: Timestamp, end: Timestamp) -> Verdict {
-    let (Some(earliest), Some(latest)) = (expected.earliest, expected.latest) else { return Verdict::Pending };
+    let (Some(earliest), Some(latest)) = (expected.earliest, expected.latest) else {
+        return Verdict::Pending;
+    };
     if expected.source >= ExpectedSource::Window {
         return Verdict::Pending;
     }

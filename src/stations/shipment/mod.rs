@@ -24,13 +24,15 @@ use self::commands::{Change, Decision, NewNumber, Situation, decide};
 use self::derive::{Days, Derived, Problem, derive};
 use self::facts::{Acknowledgement, Answer, FrozenProblem, Head, Published, Shipment, Tracking, Unit};
 use self::publish::MilestoneSources;
-use super::hop::{ArrivalKey, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts};
+use super::hop::{
+    ArrivalKey, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts,
+};
 use super::timers::Timers;
 use super::{Counters, Rules};
 use crate::fold::View;
 use crate::model::{
-    AccountId, Cause, Command, CommandKind, CreateShipment, NumberKey, Outcome, Partition, ShipmentId, Source, Stage,
-    Status, Timestamp,
+    AccountId, Cause, Command, CommandKind, CreateShipment, NumberKey, Outcome, Partition, ShipmentId,
+    Source, Stage, Status, Timestamp,
 };
 
 /// A part of a shipment in the state log.
@@ -215,7 +217,14 @@ impl ShipmentStation {
         decide(rules, command, entry, Some(&situation))
     }
 
-    fn apply(&mut self, rules: &Rules, hops: &mut HopWriter, id: &ShipmentId, change: Change, entry: Timestamp) {
+    fn apply(
+        &mut self,
+        rules: &Rules,
+        hops: &mut HopWriter,
+        id: &ShipmentId,
+        change: Change,
+        entry: Timestamp,
+    ) {
         if let Change::Create { carrier, fields, numbers } = change {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
             self.shipments.insert(id.clone(), shipment);
@@ -398,7 +407,8 @@ impl ShipmentStation {
     /// Takes over what a unit shows.
     pub fn box_event(&mut self, id: &ShipmentId, no: UnitNo, generation: u32, view: View, sources: &Sources) {
         let Some(shipment) = self.shipments.get_mut(id) else { return };
-        let current = shipment.unit(no).is_some_and(|unit| unit.generation == generation && unit.view != view);
+        let current =
+            shipment.unit(no).is_some_and(|unit| unit.generation == generation && unit.view != view);
         if !current {
             return;
         }
@@ -541,7 +551,11 @@ impl ShipmentStation {
                     let shipment = &self.shipments[id];
                     write_head(shipment, &mut sink);
                     write_answers(shipment, &mut sink);
-                    shipment.boxes.iter().chain(&shipment.freight).for_each(|unit| write_unit(id, unit, &mut sink));
+                    shipment
+                        .boxes
+                        .iter()
+                        .chain(&shipment.freight)
+                        .for_each(|unit| write_unit(id, unit, &mut sink));
                 }
                 Undo::Head(id, _) => write_head(&self.shipments[id], &mut sink),
                 Undo::Answers(id, _) => write_answers(&self.shipments[id], &mut sink),
@@ -559,7 +573,11 @@ impl ShipmentStation {
     }
 
     /// All parts of the shipments for which `wanted` holds, in the order of their IDs.
-    pub fn image(&self, wanted: impl Fn(&ShipmentId) -> bool, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    pub fn image(
+        &self,
+        wanted: impl Fn(&ShipmentId) -> bool,
+        mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>),
+    ) {
         let mut ids: Vec<&ShipmentId> = self.shipments.keys().filter(|id| wanted(id)).collect();
         ids.sort();
         for id in ids {

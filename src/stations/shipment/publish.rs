@@ -13,8 +13,8 @@ use super::facts::{Shipment, Unit};
 use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
 use crate::fold::View;
 use crate::model::{
-    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine, ProblemDoc,
-    ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
+    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine,
+    ProblemDoc, ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
 };
 use crate::stations::hop::{Sources, UnitNo};
 use crate::stations::{Documents, Rules};
@@ -72,7 +72,15 @@ impl ShipmentStation {
         for id in &order {
             let Pending { derived, cause, sources, commanded } = pending.remove(id).expect("listed");
             let derived = derived.expect("settled before it is published");
-            documents.push(self.publish_shipment(rules, stream_time, id, &derived, cause, &sources, commanded));
+            documents.push(self.publish_shipment(
+                rules,
+                stream_time,
+                id,
+                &derived,
+                cause,
+                &sources,
+                commanded,
+            ));
         }
         for answer in std::mem::take(&mut self.answers) {
             self.publish_answer(answer, out);
@@ -128,8 +136,12 @@ impl ShipmentStation {
         let mut records = Vec::new();
 
         let problems = problem_documents(shipment, derived);
-        let problems_changed =
-            problems.iter().map(|(kind, _, hash)| (*kind, *hash)).ne(shipment.head.published.problems.iter().copied());
+        let problems_changed = problems.iter().map(|(kind, _, hash)| (*kind, *hash)).ne(shipment
+            .head
+            .published
+            .problems
+            .iter()
+            .copied());
         let status_changed = shipment.head.published.status != Some(derived.status);
         if commanded || status_changed || problems_changed || flush_due(shipment, rules) <= stream_time {
             shipment.head.dirty_since = None;
@@ -145,7 +157,8 @@ impl ShipmentStation {
                     records.push((Topic::Shipments, page_key(id, number), None));
                 }
                 let published = &mut shipment.head.published;
-                (published.version, published.document, published.pages) = (version, pages.fingerprint, page_count);
+                (published.version, published.document, published.pages) =
+                    (version, pages.fingerprint, page_count);
             }
         }
 
@@ -256,7 +269,10 @@ fn shipment_pages(
             status: derived.status,
             created_at: head.created_at,
             status_since: derived.status_since,
-            freight_bill: shipment.freight.as_ref().and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
+            freight_bill: shipment
+                .freight
+                .as_ref()
+                .and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
             bill_of_lading: head.bill_of_lading.as_deref(),
             milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
             window: derived.window,
@@ -275,7 +291,8 @@ fn shipment_pages(
                 if let (Some(entry), Some(at)) =
                     (shown.milestones.get_mut(milestone.name()), shipment.shown(unit).at(milestone))
                 {
-                    entry.source = sources.of(&shipment.id, no, milestone, at).map(|source| source.to_string());
+                    entry.source =
+                        sources.of(&shipment.id, no, milestone, at).map(|source| source.to_string());
                 }
             }
         }
@@ -305,7 +322,10 @@ fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit) -> BoxDoc<'a> {
 
 fn plan_line<'a>(rules: &'a Rules, shipment: &'a Shipment, derived: &Derived) -> PlanLine<'a> {
     let head = &shipment.head;
-    let mut boxes = BoxCounts { total: u32::try_from(shipment.boxes.len()).expect("at most 5,000"), ..BoxCounts::default() };
+    let mut boxes = BoxCounts {
+        total: u32::try_from(shipment.boxes.len()).expect("at most 5,000"),
+        ..BoxCounts::default()
+    };
     let (mut units, mut weight_g) = (0, 0);
     let mut flags = FlagSet::EMPTY;
     for unit in &shipment.boxes {
