@@ -122,9 +122,8 @@ impl Crew {
 
     /// Whether each worker looks around once more and finds nothing to do.
     fn is_quiet(&self, patience: Duration) -> bool {
-        let read = |gauge: &Arc<Gauge>| {
-            (gauge.busy.load(Ordering::Acquire), gauge.quiet.load(Ordering::Acquire))
-        };
+        let read =
+            |gauge: &Arc<Gauge>| (gauge.busy.load(Ordering::Acquire), gauge.quiet.load(Ordering::Acquire));
         let before: Vec<(u64, u64)> = self.gauges.iter().map(read).collect();
         loop {
             let now: Vec<(u64, u64)> = self.gauges.iter().map(read).collect();
@@ -175,7 +174,8 @@ fn work<L: Log>(mut worker: Worker<L>, gauge: &Gauge, stop: &AtomicBool) -> Resu
             Turn::Fenced => {
                 return Err(LogError {
                     what: "going on as a member of the group".to_owned(),
-                    why: "another process has the same instance name: give each its own (kafka.instance)".to_owned(),
+                    why: "another process has the same instance name: give each its own (kafka.instance)"
+                        .to_owned(),
                     refused: true,
                 });
             }

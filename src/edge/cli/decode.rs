@@ -90,7 +90,7 @@ pub(super) fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
     let bytes = input::read(&args.file)?;
     let at = args.at.unwrap_or_else(clock::now);
-    let context = Context { catalogue: &config.catalogue, fcs: &config.fcs, settings: &config.rules };
+    let context = Context { catalogue: &config.catalogue, fcs: &config.fcs, settings: &config.settings };
     let mut out = Out::stdout();
     let mut exit = Exit::Ok;
     let mut written = Ok(());

@@ -9,6 +9,7 @@ mod output;
 mod carriers;
 mod check;
 mod decode;
+mod replay;
 mod tracking;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Replay(replay::ReplayArgs),
     Decode(decode::DecodeArgs),
     Tracking(tracking::TrackingArgs),
     Carriers(carriers::CarriersArgs),
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
+        Command::Replay(args) => replay::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Tracking(args) => tracking::run(&args),
         Command::Carriers(args) => carriers::run(&args),

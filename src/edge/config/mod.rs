@@ -19,6 +19,7 @@ use raw::{Entries, Entry, Value};
 use crate::carriers::Catalogue;
 use crate::edge::problem::{Exit, Failure, Problem, Severity, Source};
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
+use crate::stations::{ClockSource, Rules};
 
 /// Every key, its default, its unit and its reason.
 pub const DEFAULTS: &str = include_str!("../../../config/dockside.toml");
@@ -51,12 +52,19 @@ pub struct Config {
     pub kafka: KafkaSettings,
     /// How the engine runs.
     pub engine: EngineSettings,
-    /// What the rulebook marks as *(default)*.
-    pub rules: Settings,
+    /// Section `[rules]`: what the rulebook marks as *(default)*.
+    pub settings: Settings,
     /// The carriers.
     pub catalogue: Catalogue,
     /// The fulfillment centers.
     pub fcs: Fcs,
+}
+
+impl Config {
+    /// What the stations judge by.
+    pub fn rules(self) -> Rules {
+        Rules { catalogue: self.catalogue, fcs: self.fcs, settings: self.settings }
+    }
 }
 
 /// Section `[kafka]`.
@@ -94,16 +102,7 @@ pub struct EngineSettings {
     /// The most input records of an epoch.
     pub epoch_records_max: usize,
     /// Where ticks come from.
-    pub clock: Clock,
-}
-
-/// Where ticks come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// The wall clock, at least every second.
-    Wall,
-    /// Tick records of the commands topic only.
-    Input,
+    pub clock: ClockSource,
 }
 
 /// A configuration, and what is odd about it.
@@ -182,15 +181,16 @@ impl Reader<'_> {
                 partitions: self.integer("engine.partitions", 1..=4096),
                 epoch_ms: self.integer("engine.epoch_ms", 1..=10_000),
                 epoch_records_max: self.integer("engine.epoch_records_max", 1..=10_000_000),
-                clock: self.choice("engine.clock", &[("wall", Clock::Wall), ("input", Clock::Input)]),
+                clock: self
+                    .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
             },
-            rules: self.rules(),
+            settings: self.settings(),
             catalogue: self.catalogue(),
             fcs: self.fcs(),
         }
     }
 
-    fn rules(&mut self) -> Settings {
+    fn settings(&mut self) -> Settings {
         let mut ms = |key: &str, unit_ms: i64, range| unit_ms * self.integer::<i64>(key, range);
         Settings {
             before_creation_ms: ms("rules.before_creation_hours", HOUR_MS, 0..=24 * 365),

@@ -18,9 +18,9 @@ fn load_text(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<L
 #[test]
 fn the_defaults_are_the_rulebooks() {
     let loaded = load(&Inputs::default()).expect("defaults");
-    assert_eq!(loaded.config.rules, Settings::default());
+    assert_eq!(loaded.config.settings, Settings::default());
     assert_eq!(loaded.warnings, []);
-    assert_eq!(loaded.config.engine.clock, Clock::Wall);
+    assert_eq!(loaded.config.engine.clock, ClockSource::Wall);
     assert_eq!(loaded.config.kafka.topic_prefix, "dockside.");
 }
 
