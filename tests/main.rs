@@ -9,3 +9,11 @@ mod cli;
 
 /// What must not be in the sources.
 mod tidy;
+/// The README's example through `replay`.
+mod replay;
+
+/// The naive model of the rulebook, against which the engine is held.
+mod twin;
+
+/// Engine and twin, side by side over seeded worlds; crashes and faults in between.
+mod agreement;

@@ -555,6 +555,70 @@ fn a_users_file_adds_a_carrier_or_replaces_one() {
     assert_eq!(registered.validation, Validation::NotSupported);
 }
 
+/// Carriers to come need no new code: what is special about them can be said in a file.
+#[test]
+fn the_form_has_room_for_other_carriers() {
+    for (kind, formats, number, format) in [
+        (
+            "parcel",
+            "{name='a', shapes=['a{2}d{8}c(GB|US|DE)'], check={rule='s10', over=8}}",
+            "RB123456785GB",
+            Some("a"),
+        ),
+        (
+            "parcel",
+            "{name='a', shapes=['a{2}d{8}c(GB|US|DE)'], check={rule='s10', over=8}}",
+            "RB123456785ZZ",
+            None,
+        ),
+        (
+            "parcel",
+            "{name='c', shapes=['Cd{13}c'], check={rule='mod10', weights=[1,2], over=13, prepend='4'}}",
+            "C11031500001879",
+            Some("c"),
+        ),
+        (
+            "parcel",
+            "{name='c', shapes=['Cd{13}c'], check={rule='mod10', weights=[1,2], over=13, prepend='4'}}",
+            "C11031500001870",
+            None,
+        ),
+        ("parcel", "{name='l', shapes=['1LS7[12]d{2}01[1-4]d{6}-1']}", "1LS7123015456789-1", None),
+        ("parcel", "{name='l', shapes=['1LS7[12]d{2}01[1-4]d{6}-1']}", "1LS7123012456789-1", Some("l")),
+        ("freight", "{name='pro', shapes=['d{8}c'], check={rule='mod7'}}", "123456782", Some("pro")),
+        ("freight", "{name='pro', shapes=['d{8}c'], check={rule='mod7'}}", "123456789", None),
+        (
+            "freight",
+            "{name='pro', shapes=['d{9}c'], check={rule='mod11_complement', over=6}}",
+            "100-340397-9",
+            Some("pro"),
+        ),
+        (
+            "freight",
+            "{name='pro', shapes=['d{9}c'], check={rule='mod11_complement', over=6}}",
+            "828-561881-x",
+            Some("pro"),
+        ),
+        (
+            "freight",
+            "{name='pro', shapes=['d{9}c'], check={rule='mod11_complement', over=6}}",
+            "828-561881-1",
+            None,
+        ),
+    ] {
+        let text = format!("code='ACME'\nid=200\nname='Acme'\nkind='{kind}'\nformat=[{formats}]");
+        let catalogue = Catalogue::with_files(&file(&text)).expect(formats);
+        let check = catalogue.check(Some(CarrierId(200)), number);
+        let verdict = if format.is_some() { CheckVerdict::Valid } else { CheckVerdict::Invalid };
+        assert_eq!(
+            (check.verdict, check.format.as_deref()),
+            (verdict, format),
+            "{number} {:?}",
+            check.reason
+        );
+    }
+}
+
 #[test]
 fn errors_of_files_point_at_the_bytes() {
     let head = "code='ACME'\nid=200\nname='Acme'\nkind='parcel'\n";

@@ -191,15 +191,16 @@ impl<'de> Accept<'de> for Batch<'_, '_, '_, '_> {
         let Batch { message, text, start } = self;
         // Advanced only as far as the last rejected element: the happy path needs no places.
         let mut places = (0..).zip(Elements::of(text));
-        let mut element = Element::default();
-        let mut index = 0;
-        while let Some(()) = list.next_element_seed(Any(&mut element))? {
-            message.settle(std::mem::take(&mut element), Some(index), || {
+        for index in 0.. {
+            let mut element = Element::default();
+            if list.next_element_seed(Any(&mut element))?.is_none() {
+                break;
+            }
+            message.settle(element, Some(index), || {
                 let found = places.find(|(place, _)| *place == index);
                 let range = found.map_or(0..text.len(), |(_, range)| range);
                 Piece { index: Some(index), start: start + range.start, text: &text[range] }
             });
-            index += 1;
         }
         Ok(())
     }

@@ -15,10 +15,12 @@
 //! | array | `[` | an element with wrong fields, repeated keys or too deep | broken JSON or UTF-8: nothing of it is applied |
 //! | lines (NDJSON) | `content-type`, or `{` with another line after the first object | a bad line | – |
 //!
+//! An element is judged as if it were alone, its depth too. Indexes count elements: blank lines have none.
+//!
 //! Each object is read twice at most. The fast reader is simd-json over a reused copy, because it rewrites what it
 //! reads; it says yes or no and nothing else. What it refuses is re-read by the careful reader, serde_json, which
-//! knows byte positions, reads integers of any length, and has the last word. Both drive the same visitors
-//! ([`raw`]), so that a scan is the same whichever read it.
+//! knows byte positions, reads integers of any length, and has the last word. Both drive the same visitors, so that a
+//! scan is the same whichever read it.
 //!
 //! Reading order: `raw` (what was written), `scan` (what it means), `json` (the readers), `message` (the shapes),
 //! `outline` (brackets and strings, for places), `command`.

@@ -3,6 +3,8 @@
 //! Enters: records of a log. Leaves: epochs, committed whole or taken back whole. Always true: what a partition knows in
 //! memory is its last committed epoch plus the open one.
 
+pub mod digest;
+
 pub mod log;
 
 pub mod replay;

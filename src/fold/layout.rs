@@ -1,6 +1,6 @@
 //! Where the words of progress stand in their row.
 //!
-//! Always true: what is common stands first, which keeps the bit set short in the log. The places are part of the state's
+//! Always true: what is common stands first, which keeps the bit set short in the log. The positions are part of the state's
 //! format.
 
 use crate::model::{Flag, Milestone};
@@ -44,7 +44,7 @@ pub(super) const SPAN_MILESTONES: [Milestone; 6] = [
 ];
 
 /// Where the spans begin.
-pub(super) fn span_places() -> impl Iterator<Item = u32> {
+pub(super) fn span_positions() -> impl Iterator<Item = u32> {
     let milestones = SPAN_MILESTONES.into_iter().map(milestone_span);
     milestones.chain(Flag::ALL.into_iter().map(flag_span))
 }

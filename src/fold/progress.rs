@@ -4,13 +4,16 @@
 //! joining is commutative, associative and idempotent as long as no bound evicts; nothing is before the floor; equal
 //! progress has equal bytes.
 //!
+//! One thing a rising floor cannot know: what happened between the first and the last time of a span that it cuts. So a
+//! floor that rises before the scans may leave more than one that rises after them; both are what the rulebook says.
+//!
 //! What most parcels have stands in one row of words: the floor, spans (first and last time; the last only when it differs) of
 //! milestones without a place and of flags, one `DELIVERED` sighting whose place has a short name, the ETA, the
 //! appointment. Everything else is in [`Marks`], behind one pointer that most numbers never need.
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self as place, SPAN_MILESTONES, WORDS_INLINE, span_places};
+use super::layout::{self, SPAN_MILESTONES, WORDS_INLINE, span_positions};
 use super::lone::{LoneDelivered, ShortName};
 use super::marks::{Marks, Sighting, Span};
 use super::words::Words;
@@ -72,14 +75,14 @@ impl Progress {
         }
         if !scan.effect.flags.is_empty() {
             for flag in scan.effect.flags.iter() {
-                changed |= self.widen(place::flag_span(flag), Span::at(at));
+                changed |= self.widen(layout::flag_span(flag), Span::at(at));
             }
         }
         if let Some(eta) = scan.eta {
-            changed |= self.raise(place::ETA, [at, eta]);
+            changed |= self.raise(layout::ETA, [at, eta]);
         }
         if let Some((start, end)) = scan.appointment {
-            changed |= self.raise(place::APPOINTMENT, [at, start, end]);
+            changed |= self.raise(layout::APPOINTMENT, [at, start, end]);
         }
         for id in &scan.retracts {
             changed |= self.marks_mut().retract(*id);
@@ -111,16 +114,16 @@ impl Progress {
 
     /// The union of the marks, before bounds.
     fn join_marks(&mut self, other: &Progress) {
-        for from in span_places() {
+        for from in span_positions() {
             if let Some(span) = other.span(from) {
                 self.widen(from, span);
             }
         }
-        if let Some(told) = other.told(place::ETA) {
-            self.raise(place::ETA, told);
+        if let Some(told) = other.told(layout::ETA) {
+            self.raise(layout::ETA, told);
         }
-        if let Some(told) = other.told(place::APPOINTMENT) {
-            self.raise(place::APPOINTMENT, told);
+        if let Some(told) = other.told(layout::APPOINTMENT) {
+            self.raise(layout::APPOINTMENT, told);
         }
         if let Some(lone) = other.lone_delivered() {
             self.sight(lone.sighting());
@@ -140,7 +143,7 @@ impl Progress {
 
     /// The smallest second that still belongs to the number's lives.
     pub fn floor(&self) -> Option<EventTime> {
-        self.words.get(place::FLOOR).map(EventTime)
+        self.words.get(layout::FLOOR).map(EventTime)
     }
 
     /// Raises the floor and drops what is before it. False: it was as high already. Lowering it needs
@@ -149,15 +152,15 @@ impl Progress {
         if self.floor().is_some_and(|now| floor <= now) {
             return false;
         }
-        self.words.set(place::FLOOR, floor.0);
-        for from in span_places() {
+        self.words.set(layout::FLOOR, floor.0);
+        for from in span_positions() {
             if let Some(span) = self.span(from) {
                 self.set_span(from, span.cut(floor));
             }
         }
-        for told in [&place::ETA[..], &place::APPOINTMENT[..], &place::DELIVERED[..]] {
+        for told in [&layout::ETA[..], &layout::APPOINTMENT[..], &layout::DELIVERED[..]] {
             if self.words.get(told[0]).is_some_and(|at| at < floor.0) {
-                told.iter().for_each(|place| self.words.clear(*place));
+                told.iter().for_each(|position| self.words.clear(*position));
             }
         }
         if let Some(marks) = &mut self.marks {
@@ -169,39 +172,39 @@ impl Progress {
 
     /// Forgets the floor, when the number's last registration goes.
     pub fn clear_floor(&mut self) {
-        self.words.clear(place::FLOOR);
+        self.words.clear(layout::FLOOR);
     }
 
     /// Whether no scan left a mark. A floor is none.
     pub fn is_empty(&self) -> bool {
-        self.words.present() & !(1 << place::FLOOR) == 0 && self.marks.is_none()
+        self.words.present() & !(1 << layout::FLOOR) == 0 && self.marks.is_none()
     }
 
     /// The newest ETA.
     pub(super) fn eta(&self) -> Option<(EventTime, EventTime)> {
-        self.told(place::ETA).map(|[at, eta]| (at, eta))
+        self.told(layout::ETA).map(|[at, eta]| (at, eta))
     }
 
     /// The newest appointment.
     pub(super) fn appointment(&self) -> Option<Appointment> {
-        self.told(place::APPOINTMENT).map(|[at, start, end]| Appointment { at, start, end })
+        self.told(layout::APPOINTMENT).map(|[at, start, end]| Appointment { at, start, end })
     }
 
     /// First and last time of a flag.
     pub(super) fn flag(&self, flag: Flag) -> Option<Span> {
-        self.span(place::flag_span(flag))
+        self.span(layout::flag_span(flag))
     }
 
     /// Whether there is any flag.
     pub(super) fn has_flags(&self) -> bool {
-        const FLAGS: u64 = (1 << place::APPOINTMENT[0]) - (1 << place::FLAG_SPANS);
+        const FLAGS: u64 = (1 << layout::APPOINTMENT[0]) - (1 << layout::FLAG_SPANS);
         self.words.present() & FLAGS != 0
     }
 
     /// All spans of milestones, with their place.
     pub(super) fn each_span(&self, mut visit: impl FnMut(Milestone, Option<&str>, Span)) {
         for milestone in SPAN_MILESTONES {
-            if let Some(span) = self.span(place::milestone_span(milestone)) {
+            if let Some(span) = self.span(layout::milestone_span(milestone)) {
                 visit(milestone, None, span);
             }
         }
@@ -235,9 +238,9 @@ impl Progress {
             Milestone::LabelCreated
             | Milestone::PickedUp
             | Milestone::InTransit
-            | Milestone::AtDestination => self.widen(place::milestone_span(milestone), Span::at(at)),
+            | Milestone::AtDestination => self.widen(layout::milestone_span(milestone), Span::at(at)),
             Milestone::OutForDelivery | Milestone::ArrivedAtFc => match place {
-                None => self.widen(place::milestone_span(milestone), Span::at(at)),
+                None => self.widen(layout::milestone_span(milestone), Span::at(at)),
                 Some(place) => self.marks_mut().widen(milestone, place, Span::at(at)),
             },
             Milestone::Delivered => match (self.lone_delivered(), ShortName::of(place)) {
@@ -246,7 +249,7 @@ impl Progress {
                     true
                 }
                 (Some(known), Some(place)) if known.id == id && known.place == place => {
-                    self.words.set(place::DELIVERED[0], known.at.min(at).0);
+                    self.words.set(layout::DELIVERED[0], known.at.min(at).0);
                     at < known.at
                 }
                 _ => self.sight(Sighting { milestone, place: place.cloned(), at, id }),
@@ -284,7 +287,7 @@ impl Progress {
     fn bound(&mut self) -> u32 {
         let lone = self.lone_delivered().map(|lone| lone.id);
         let words = &self.words;
-        let has_unplaced = |milestone| words.has(place::milestone_span(milestone));
+        let has_unplaced = |milestone| words.has(layout::milestone_span(milestone));
         let evicted = self.marks.as_mut().map_or(0, |marks| marks.bound(has_unplaced, lone));
         self.settle();
         evicted
@@ -327,51 +330,53 @@ impl Progress {
         after != before
     }
 
-    fn told<const K: usize>(&self, places: [u32; K]) -> Option<[EventTime; K]> {
-        self.words.has(places[0]).then(|| places.map(|p| EventTime(self.words.get(p).expect("set together"))))
+    fn told<const K: usize>(&self, positions: [u32; K]) -> Option<[EventTime; K]> {
+        self.words
+            .has(positions[0])
+            .then(|| positions.map(|p| EventTime(self.words.get(p).expect("set together"))))
     }
 
     /// Keeps the larger of what is there and what is told: the newer, and among equally new the larger.
-    fn raise<const K: usize>(&mut self, places: [u32; K], told: [EventTime; K]) -> bool {
-        let newer = self.told(places).is_none_or(|before| before < told);
+    fn raise<const K: usize>(&mut self, positions: [u32; K], told: [EventTime; K]) -> bool {
+        let newer = self.told(positions).is_none_or(|before| before < told);
         if newer {
-            places.iter().zip(told).for_each(|(place, time)| self.words.set(*place, time.0));
+            positions.iter().zip(told).for_each(|(position, time)| self.words.set(*position, time.0));
         }
         newer
     }
 
     fn lone_delivered(&self) -> Option<LoneDelivered> {
         self.words
-            .has(place::DELIVERED[0])
-            .then(|| place::DELIVERED.map(|p| self.words.get(p)))
+            .has(layout::DELIVERED[0])
+            .then(|| layout::DELIVERED.map(|p| self.words.get(p)))
             .and_then(LoneDelivered::of_words)
     }
 
     fn set_lone_delivered(&mut self, lone: Option<LoneDelivered>) {
         let words = lone.map_or([None; 5], |lone| lone.words());
-        for (place, word) in place::DELIVERED.into_iter().zip(words) {
+        for (position, word) in layout::DELIVERED.into_iter().zip(words) {
             match word {
-                Some(word) => self.words.set(place, word),
-                None => self.words.clear(place),
+                Some(word) => self.words.set(position, word),
+                None => self.words.clear(position),
             }
         }
     }
 
     /// Whether scans could have made this: it is looked at when progress is read.
     fn is_sound(&self) -> bool {
-        let all_or_none = |places: &[u32]| {
-            let some = places.iter().filter(|p| self.words.has(**p)).count();
-            some == 0 || some == places.len()
+        let all_or_none = |positions: &[u32]| {
+            let some = positions.iter().filter(|p| self.words.has(**p)).count();
+            some == 0 || some == positions.len()
         };
         let is_span = |from: u32| {
             let first = self.words.get(from);
             self.words.get(from + 1).is_none_or(|last| first.is_some_and(|first| first < last))
         };
-        let [at, id_low, id_high, name_low, name_high] = place::DELIVERED;
-        self.words.present() >> place::END == 0
-            && span_places().all(is_span)
-            && all_or_none(&place::ETA)
-            && all_or_none(&place::APPOINTMENT)
+        let [at, id_low, id_high, name_low, name_high] = layout::DELIVERED;
+        self.words.present() >> layout::END == 0
+            && span_positions().all(is_span)
+            && all_or_none(&layout::ETA)
+            && all_or_none(&layout::APPOINTMENT)
             && all_or_none(&[at, id_low, id_high])
             && match self.lone_delivered() {
                 None => !self.words.has(name_low) && !self.words.has(name_high),

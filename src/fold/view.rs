@@ -49,7 +49,7 @@ impl Interval {
 const WORDS_INLINE: usize = 8;
 
 /// Where things stand in the row, after the milestones.
-mod place {
+mod layout {
     pub(super) const NEWEST: u32 = 12;
     pub(super) const ETA: u32 = 13;
     pub(super) const ELSEWHERE: u32 = 14;
@@ -96,31 +96,31 @@ impl View {
 
     /// When the carrier means to deliver.
     pub fn eta(&self) -> Option<EventTime> {
-        self.get(place::ETA)
+        self.get(layout::ETA)
     }
 
     /// The delivery appointment.
     pub fn appointment(&self) -> Option<Appointment> {
-        let [at, start, end] = place::APPOINTMENT.map(|p| self.get(p));
+        let [at, start, end] = layout::APPOINTMENT.map(|p| self.get(p));
         Some(Appointment { at: at?, start: start?, end: end? })
     }
 
     /// The newest event among what is shown.
     pub fn newest(&self) -> Option<EventTime> {
-        self.get(place::NEWEST)
+        self.get(layout::NEWEST)
     }
 
     /// The earliest delivery at another fulfillment center (R21).
     pub fn elsewhere(&self) -> Option<EventTime> {
-        self.get(place::ELSEWHERE)
+        self.get(layout::ELSEWHERE)
     }
 
-    fn get(&self, place: u32) -> Option<EventTime> {
-        self.times.get(place).map(EventTime)
+    fn get(&self, position: u32) -> Option<EventTime> {
+        self.times.get(position).map(EventTime)
     }
 
-    fn show(&mut self, place: u32, at: EventTime) {
-        self.times.set(place, at.0);
+    fn show(&mut self, position: u32, at: EventTime) {
+        self.times.set(position, at.0);
     }
 }
 
@@ -172,18 +172,18 @@ pub fn view(progress: &Progress, interval: Interval, fc: &FcId) -> View {
         }
     }
     if let Some((at, eta)) = progress.eta().filter(|(at, _)| interval.contains(*at)) {
-        view.show(place::ETA, eta);
+        view.show(layout::ETA, eta);
         newest = newest.max(Some(at));
     }
     if let Some(told) = progress.appointment().filter(|told| interval.contains(told.at)) {
-        for (place, at) in place::APPOINTMENT.into_iter().zip([told.at, told.start, told.end]) {
-            view.show(place, at);
+        for (position, at) in layout::APPOINTMENT.into_iter().zip([told.at, told.start, told.end]) {
+            view.show(position, at);
         }
         newest = newest.max(Some(told.at));
     }
-    for (place, at) in [(place::ELSEWHERE, visible.elsewhere), (place::NEWEST, newest)] {
+    for (position, at) in [(layout::ELSEWHERE, visible.elsewhere), (layout::NEWEST, newest)] {
         if let Some(at) = at {
-            view.show(place, at);
+            view.show(position, at);
         }
     }
     view

@@ -1,7 +1,7 @@
-//! A sparse row of 32-bit words: a bit set says which of 64 places are taken, the words themselves stand side by side.
+//! A sparse row of 32-bit words: a bit set says which of 64 positions are taken, the words themselves stand side by side.
 //!
-//! Enters: words at places. Leaves: words, and a short form for the log. Always true: there are as many words as bits,
-//! in the order of their places; two equal rows have equal bytes; up to `N` words live without an allocation.
+//! Enters: words at positions. Leaves: words, and a short form for the log. Always true: there are as many words as bits,
+//! in the order of their positions; two equal rows have equal bytes; up to `N` words live without an allocation.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The row. What stands at which place is its owner's business.
+/// The row. What stands at which position is its owner's business.
 #[derive(Clone)]
 pub(super) struct Words<const N: usize> {
     present: u64,
@@ -26,25 +26,25 @@ impl<const N: usize> Words<N> {
     /// No word.
     pub(super) const EMPTY: Self = Words { present: 0, store: Store::Inline([0; N]) };
 
-    /// Which places are taken.
+    /// Which positions are taken.
     pub(super) fn present(&self) -> u64 {
         self.present
     }
 
-    /// Whether a place is taken.
-    pub(super) fn has(&self, place: u32) -> bool {
-        self.present & (1 << place) != 0
+    /// Whether a position is taken.
+    pub(super) fn has(&self, position: u32) -> bool {
+        self.present & (1 << position) != 0
     }
 
-    /// The word at a place.
-    pub(super) fn get(&self, place: u32) -> Option<u32> {
-        self.has(place).then(|| self.as_slice()[self.rank(place)])
+    /// The word at a position.
+    pub(super) fn get(&self, position: u32) -> Option<u32> {
+        self.has(position).then(|| self.as_slice()[self.rank(position)])
     }
 
     /// Writes a word.
-    pub(super) fn set(&mut self, place: u32, word: u32) {
-        let (rank, len) = (self.rank(place), self.len());
-        if self.has(place) {
+    pub(super) fn set(&mut self, position: u32, word: u32) {
+        let (rank, len) = (self.rank(position), self.len());
+        if self.has(position) {
             match &mut self.store {
                 Store::Inline(words) => words[rank] = word,
                 Store::Heap(words) => words[rank] = word,
@@ -65,30 +65,30 @@ impl<const N: usize> Words<N> {
             }
             Store::Heap(words) => words.insert(rank, word),
         }
-        self.present |= 1 << place;
+        self.present |= 1 << position;
     }
 
     /// Takes a word out.
-    pub(super) fn clear(&mut self, place: u32) {
-        if !self.has(place) {
+    pub(super) fn clear(&mut self, position: u32) {
+        if !self.has(position) {
             return;
         }
-        let (rank, len) = (self.rank(place), self.len());
+        let (rank, len) = (self.rank(position), self.len());
         match &mut self.store {
             Store::Inline(words) => words.copy_within(rank + 1..len, rank),
             Store::Heap(words) => {
                 words.remove(rank);
             }
         }
-        self.present &= !(1 << place);
+        self.present &= !(1 << position);
     }
 
     fn len(&self) -> usize {
         self.present.count_ones() as usize
     }
 
-    fn rank(&self, place: u32) -> usize {
-        (self.present & ((1 << place) - 1)).count_ones() as usize
+    fn rank(&self, position: u32) -> usize {
+        (self.present & ((1 << position) - 1)).count_ones() as usize
     }
 
     fn as_slice(&self) -> &[u32] {
@@ -115,8 +115,8 @@ impl<const N: usize> Eq for Words<N> {}
 
 impl<const N: usize> fmt::Debug for Words<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places = (0..u64::BITS).filter_map(|place| self.get(place).map(|word| (place, word)));
-        f.debug_map().entries(places).finish()
+        let positions = (0..u64::BITS).filter_map(|position| self.get(position).map(|word| (position, word)));
+        f.debug_map().entries(positions).finish()
     }
 }
 
@@ -195,23 +195,23 @@ mod tests {
         ) {
             let mut row = Words::<4>::EMPTY;
             let mut map = BTreeMap::new();
-            for (place, word) in steps {
+            for (position, word) in steps {
                 match word {
                     Some(word) => {
-                        row.set(place, word);
-                        map.insert(place, word);
+                        row.set(position, word);
+                        map.insert(position, word);
                     }
                     None => {
-                        row.clear(place);
-                        map.remove(&place);
+                        row.clear(position);
+                        map.remove(&position);
                     }
                 }
                 let seen: BTreeMap<_, _> = (0..64).filter_map(|p| row.get(p).map(|w| (p, w))).collect();
                 prop_assert_eq!(&seen, &map);
             }
             let mut rebuilt = Words::<4>::EMPTY;
-            for (place, word) in &map {
-                rebuilt.set(*place, *word);
+            for (position, word) in &map {
+                rebuilt.set(*position, *word);
             }
             let bytes = postcard::to_stdvec(&row).expect("serialises");
             prop_assert_eq!(&rebuilt, &row);

@@ -47,8 +47,9 @@ impl ScanId {
 pub fn stable_hash(parts: &[&[u8]]) -> u64 {
     let mut hash = 0x646f_636b_7369_6465_u64;
     for part in parts {
-        let secrets = rapidhash::v3::RapidSecrets::seed(hash ^ part.len() as u64);
-        hash = rapidhash::v3::rapidhash_v3_seeded(part, &secrets);
+        let mixed = rapidhash::v3::rapidhash_v3(part) ^ (part.len() as u64).rotate_left(32);
+        hash = (hash.rotate_left(23) ^ mixed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
     }
     hash
 }

@@ -185,7 +185,7 @@ impl ScanStation {
         };
         let number = self.index.value_mut(slot);
         let joined = number.progress.join_scan(scan);
-        counters.bounds_hit += u64::from(joined.evicted);
+        counters.bounds_hit += u64::from(joined.evicted > 0);
         if number.serves(scan.event_time) {
             if joined.changed {
                 counters.applied += 1;

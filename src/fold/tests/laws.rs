@@ -22,6 +22,12 @@ fn deliveries(scans: Vec<Scan>) -> impl Strategy<Value = (Vec<Scan>, Vec<Vec<Sca
     (Just(scans), batches)
 }
 
+/// Whether no part of the scans, in no order, hits a bound.
+fn fits(floor: Option<EventTime>, scans: &[Scan]) -> bool {
+    let retracted: BTreeSet<ScanId> = scans.iter().flat_map(|s| s.retracts.iter().copied()).collect();
+    retracted.len() <= 8 && fold(floor, scans).1 == 0
+}
+
 fn joined(mut one: Progress, other: &Progress) -> Progress {
     one.join(other);
     one
@@ -82,8 +88,8 @@ proptest! {
         (scans, batches) in scans(14).prop_flat_map(deliveries),
         floor in floors(),
     ) {
-        let (want, evicted) = fold(floor, &scans);
-        prop_assume!(evicted == 0);
+        prop_assume!(fits(floor, &scans));
+        let (want, _) = fold(floor, &scans);
         let in_order = fold(floor, &batches.concat());
         prop_assert_eq!(&in_order, &(want.clone(), 0));
         let batched = batches.iter().fold(fold(floor, &[]).0, |sum, batch| joined(sum, &fold(floor, batch).0));
@@ -118,7 +124,7 @@ proptest! {
         let [floor_a, floor_b, floor_c] = floors;
         let cuts: Vec<_> = floors.into_iter().flatten().collect();
         let [a, b, c] = cut_cleanly(&cuts, scans);
-        prop_assume!(fold(None, &[&a[..], &b, &c].concat()).1 == 0);
+        prop_assume!(fits(None, &[&a[..], &b, &c].concat()));
         let (a, b, c) = (fold(floor_a, &a).0, fold(floor_b, &b).0, fold(floor_c, &c).0);
         let left = joined(joined(a.clone(), &b), &c);
         let right = joined(a, &joined(b, &c));
@@ -133,7 +139,7 @@ proptest! {
     ) {
         let [before, after] = cut_cleanly(&[floor], scans);
         let all = [&before[..], &after].concat();
-        prop_assume!(fold(None, &all).1 == 0);
+        prop_assume!(fits(None, &all));
         let (first, _) = fold(Some(floor), &all);
         let (mut last, _) = fold(None, &all);
         last.raise_floor(floor);
@@ -152,8 +158,8 @@ proptest! {
         floor in floors(),
     ) {
         let all = [a.clone(), b.clone()].concat();
-        let (want, evicted) = fold(floor, &all);
-        prop_assume!(evicted == 0);
+        prop_assume!(fits(floor, &all));
+        let (want, _) = fold(floor, &all);
         prop_assert_eq!(joined(fold(floor, &a).0, &fold(floor, &b).0), want);
     }
 

@@ -63,7 +63,8 @@ struct Pending {
     derived: Option<Derived>,
     cause: Cause,
     sources: SmallVec<[Source; SOURCES_MAX]>,
-    commanded: bool,
+    /// Published at once: a command or a timer changed it, not only scans.
+    at_once: bool,
 }
 
 /// The answer to one command, waiting for the version it gets.
@@ -173,7 +174,7 @@ impl ShipmentStation {
                 return;
             }
         }
-        let decision = self.decide(rules, command, entry);
+        let (decision, status_before) = self.decide(rules, command, entry);
         let rejected = decision.change.is_none();
         counters.commands_rejected += u64::from(rejected);
         let answer = Answer {
@@ -194,9 +195,10 @@ impl ShipmentStation {
         }
         if change != Change::Nothing {
             self.apply(rules, hops, id, change, entry);
+            self.raise_floor(rules, id, status_before, entry);
             let cause =
                 if command.kind == CommandKind::ReportReceiving { Cause::Receiving } else { Cause::Command };
-            self.mark(id, cause, Some(source), true);
+            self.mark(id, cause, Some(source));
         }
         let shipment = self.shipments.get_mut(id).expect("created or known");
         keep_answers(&mut self.undo, self.epoch, shipment);
@@ -208,13 +210,14 @@ impl ShipmentStation {
         self.answers.push(PendingAnswer::Kept { shipment: id.clone(), command_id });
     }
 
-    fn decide(&mut self, rules: &Rules, command: &Command, entry: Timestamp) -> Decision {
+    /// The decision, and the status it was made in.
+    fn decide(&mut self, rules: &Rules, command: &Command, entry: Timestamp) -> (Decision, Status) {
         let Some(shipment) = self.shipments.get(&command.shipment_id) else {
-            return decide(rules, command, entry, None);
+            return (decide(rules, command, entry, None), Status::Working);
         };
         let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
         let situation = Situation { shipment, status: derived.status, problems: &derived.problems };
-        decide(rules, command, entry, Some(&situation))
+        (decide(rules, command, entry, Some(&situation)), derived.status)
     }
 
     fn apply(
@@ -314,17 +317,22 @@ impl ShipmentStation {
                 }
             }
         }
-        // R13: what a command finds shipped stays shipped.
+    }
+
+    /// R13: what a command finds or makes shipped stays shipped.
+    fn raise_floor(&mut self, rules: &Rules, id: &ShipmentId, before: Status, entry: Timestamp) {
         let shipment = self.shipments.get_mut(id).expect("just changed");
-        if shipment.head.floor_since.is_none() && shipment.head.confirmed_at.is_some() {
-            let by_tracking = !shipment.head.partnered && shipment.is_tracked();
-            let shipped = by_tracking || {
-                let status = derive(shipment, &rules.settings, &rules.fcs, &mut self.days).status;
-                (Status::Shipped..Status::Cancelled).contains(&status)
-            };
-            if shipped && shipment.head.cancelled_at.is_none() {
-                shipment.head.floor_since = Some(entry);
-            }
+        let head = &shipment.head;
+        if head.floor_since.is_some() || head.confirmed_at.is_none() || head.cancelled_at.is_some() {
+            return;
+        }
+        let is_shipped = |status: Status| (Status::Shipped..Status::Cancelled).contains(&status);
+        let by_tracking = !head.partnered && shipment.is_tracked();
+        if by_tracking
+            || is_shipped(before)
+            || is_shipped(derive(shipment, &rules.settings, &rules.fcs, &mut self.days).status)
+        {
+            shipment.head.floor_since = Some(entry);
         }
     }
 
@@ -416,7 +424,7 @@ impl ShipmentStation {
         let unit = shipment.unit_mut(no).expect("checked above");
         self.sources.note(id, no, &unit.view, &view, sources);
         unit.view = view;
-        self.mark(id, Cause::Scan, None, false);
+        self.mark(id, Cause::Scan, None);
         let pending = self.pending.get_mut(id).expect("just marked");
         for (_, source) in sources {
             note_source(pending, *source);
@@ -437,9 +445,9 @@ impl ShipmentStation {
             if derived.due <= now {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.as_of = derived.due;
-                self.mark(&id, Cause::Timer, None, false);
+                self.mark(&id, Cause::Timer, None);
             } else if flush_due(shipment, rules) <= now {
-                self.mark(&id, Cause::Timer, None, false);
+                self.mark(&id, Cause::Timer, None);
             } else {
                 let due = derived.due.min(flush_due(shipment, rules));
                 self.queue(&id, due);
@@ -455,20 +463,20 @@ impl ShipmentStation {
         }
     }
 
-    fn mark(&mut self, id: &ShipmentId, cause: Cause, source: Option<Source>, commanded: bool) {
+    fn mark(&mut self, id: &ShipmentId, cause: Cause, source: Option<Source>) {
         let shipment = self.shipments.get_mut(id).expect("a known shipment");
         if shipment.marked != self.settling {
             shipment.marked = self.settling;
             self.marked.push(id.clone());
         }
         if !self.pending.contains_key(id) {
-            let new = Pending { derived: None, cause, sources: SmallVec::new(), commanded: false };
+            let new = Pending { derived: None, cause, sources: SmallVec::new(), at_once: false };
             self.pending.insert(id.clone(), new);
             self.pending_order.push(id.clone());
         }
         let pending = self.pending.get_mut(id).expect("just inserted");
         pending.cause = pending.cause.max(cause);
-        pending.commanded |= commanded;
+        pending.at_once |= cause != Cause::Scan;
         if let Some(source) = source {
             note_source(pending, source);
         }
@@ -501,7 +509,7 @@ impl ShipmentStation {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.dirty_since = Some(stream_time);
             }
-            let due = derived.due.min(flush_due(shipment, rules));
+            let due = derived.due;
             self.pending.get_mut(id).expect("a marked shipment is pending").derived = Some(derived);
             self.queue(id, due);
         }

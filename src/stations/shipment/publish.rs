@@ -70,17 +70,11 @@ impl ShipmentStation {
         // Results carry the version that the shipment gets in this very publishing, and come before it.
         let mut documents = Vec::with_capacity(order.len());
         for id in &order {
-            let Pending { derived, cause, sources, commanded } = pending.remove(id).expect("listed");
+            let Pending { derived, cause, sources, at_once } = pending.remove(id).expect("listed");
             let derived = derived.expect("settled before it is published");
-            documents.push(self.publish_shipment(
-                rules,
-                stream_time,
-                id,
-                &derived,
-                cause,
-                &sources,
-                commanded,
-            ));
+            documents.push(self.publish_shipment(rules, stream_time, id, &derived, cause, &sources, at_once));
+            let flush = flush_due(&self.shipments[id], rules);
+            self.queue(id, flush);
         }
         for answer in std::mem::take(&mut self.answers) {
             self.publish_answer(answer, out);
@@ -129,7 +123,7 @@ impl ShipmentStation {
         derived: &Derived,
         cause: Cause,
         sources: &[Source],
-        commanded: bool,
+        at_once: bool,
     ) -> Vec<(Topic, String, Option<Vec<u8>>)> {
         let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
         keep_head(&mut self.undo, self.epoch, shipment);
@@ -143,7 +137,7 @@ impl ShipmentStation {
             .iter()
             .copied());
         let status_changed = shipment.head.published.status != Some(derived.status);
-        if commanded || status_changed || problems_changed || flush_due(shipment, rules) <= stream_time {
+        if at_once || status_changed || problems_changed || flush_due(shipment, rules) <= stream_time {
             shipment.head.dirty_since = None;
             shipment.head.published.status = Some(derived.status);
             let version = shipment.head.published.version + 1;

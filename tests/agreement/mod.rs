@@ -1,0 +1,118 @@
+//! Engine and twin must agree: seeded calm worlds, any number of partitions and workers, any batch, order and duplication,
+//! with and without faults of the log.
+//!
+//! One seed is one world. A failure prints the seed; `DOCKSIDE_SEED=n` replays it alone, `DOCKSIDE_SEEDS=a..b` runs a campaign.
+
+mod run;
+
+use std::ops::Range;
+
+use dockside::carriers::Catalogue;
+use dockside::engine::digest::Latest;
+use dockside::engine::log::Faults;
+use dockside::model::{DeadLetterReason, Fcs, Ignored, Settings, Topic};
+use dockside::stations::Counters;
+use dockside::workload::{Keying, World, WorldConfig};
+
+use self::run::{Packing, Phases, run};
+use crate::twin::{Documents, Twin, TwinResult, first_difference};
+
+/// The seeds of a test: its own sample, or those that the environment names.
+fn seeds(sample: Range<u64>) -> Range<u64> {
+    if let Some(seed) = std::env::var("DOCKSIDE_SEED").ok().and_then(|s| s.parse().ok()) {
+        return seed..seed + 1;
+    }
+    if let Ok(text) = std::env::var("DOCKSIDE_SEEDS") {
+        let (from, to) = text.split_once("..").expect("DOCKSIDE_SEEDS=from..to");
+        return from.parse().expect("a number")..to.parse().expect("a number");
+    }
+    sample
+}
+
+fn settings() -> Settings {
+    Settings { grace_ms: 0, ..Settings::default() }
+}
+
+fn world(seed: u64) -> WorldConfig {
+    WorldConfig::new(seed, 100 + seed % 150)
+}
+
+fn documents(latest: &Latest) -> Documents {
+    let topic = |name: &str| Topic::from_name(name).expect("a topic");
+    latest.documents().map(|(name, key, value)| ((topic(name), key.to_owned()), value)).collect()
+}
+
+fn assert_agreement(seed: u64, packing: &Packing, twin: &TwinResult, latest: &Latest, counters: &Counters) {
+    let label = format!("{packing:?}");
+    if let Some(difference) = first_difference(&twin.documents, &documents(latest)) {
+        panic!("seed {seed}, {label}: twin (left) and engine (right) differ: {difference:#?}");
+    }
+    assert_eq!(counters.read, counters.accounted(), "seed {seed}, {label}: R18");
+    if packing.repeat {
+        return;
+    }
+    let counts = &twin.counts;
+    let books = |c: &Counters| {
+        let ignored: Vec<(&str, u64)> =
+            Ignored::ALL.iter().map(|r| (r.name(), c.ignored[*r as usize])).collect();
+        let dead: Vec<(&str, u64)> =
+            DeadLetterReason::ALL.iter().map(|r| (r.code(), c.dead_lettered[*r as usize])).collect();
+        (c.read, c.applied + c.duplicate, c.parked, ignored, dead)
+    };
+    let ignored = |reason: &Ignored| counts.ignored.get(reason).copied().unwrap_or_default();
+    let dead = |reason: &DeadLetterReason| counts.dead_lettered.get(reason).copied().unwrap_or_default();
+    let wanted = (
+        counts.read,
+        counts.taken,
+        counts.parked,
+        Ignored::ALL.iter().map(|r| (r.name(), ignored(r))).collect::<Vec<_>>(),
+        DeadLetterReason::ALL.iter().map(|r| (r.code(), dead(r))).collect::<Vec<_>>(),
+    );
+    assert_eq!(wanted, books(counters), "seed {seed}, {label}: the books of twin (left) and engine (right)");
+}
+
+#[test]
+fn engine_and_twin_agree_over_calm_worlds() {
+    let twin = Twin::new(settings(), Catalogue::embedded(), Fcs::embedded());
+    for seed in seeds(0..2_000) {
+        let phases = Phases::of(World::new(world(seed)));
+        let told = twin.run(&phases.inputs());
+        for partitions in [1, 4] {
+            let packing = Packing::random(seed, partitions);
+            let (latest, counters) = run(&phases, &packing, Faults::default());
+            assert_agreement(seed, &packing, &told, &latest, &counters);
+        }
+    }
+}
+
+#[test]
+fn packaging_of_the_feed_does_not_show() {
+    for seed in seeds(3_000..3_020) {
+        let mut digests = Vec::new();
+        for (partitions, batch, keying) in
+            [(1, 1, Keying::Keyed), (4, 8, Keying::Unkeyed), (8, 3, Keying::Keyed)]
+        {
+            let config = WorldConfig { partitions, batch, keying, ..world(seed) };
+            let phases = Phases::of(World::new(config));
+            let packing = Packing { repeat: false, ..Packing::random(seed, partitions) };
+            let (latest, counters) = run(&phases, &packing, Faults::default());
+            digests.push((latest.digest(), counters.applied + counters.duplicate, counters.parked));
+        }
+        assert!(digests.windows(2).all(|two| two[0] == two[1]), "seed {seed}: {digests:#?}");
+    }
+}
+
+#[test]
+fn crashes_and_faults_of_the_log_do_not_show() {
+    for seed in seeds(5_000..5_150) {
+        let phases = Phases::of(World::new(world(seed)));
+        let packing = Packing { repeat: false, ..Packing::random(seed, 4) };
+        let calm = run(&phases, &packing, Faults::default());
+        let faults =
+            Faults { undone: 60, in_doubt: 60, fenced: 10, short: 200, idle: 200, rebalance: 20, lost: 20 };
+        let stormy = run(&phases, &packing, faults);
+        assert_eq!(calm.0.digest(), stormy.0.digest(), "seed {seed}");
+        let books = |c: &Counters| Counters { applied: 0, duplicate: c.applied + c.duplicate, ..c.clone() };
+        assert_eq!(books(&calm.1), books(&stormy.1), "seed {seed}");
+    }
+}

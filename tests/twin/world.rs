@@ -1,0 +1,397 @@
+//! The twin's world: all numbers, all shipments, and time (rulebook §1, §4, §6.12).
+//!
+//! Enters: decoded records in the order of time. Leaves: facts that everything shown is computed from. Always true: a
+//! record is done with everything it leads to before the next one begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dockside::model::{
+    AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
+    NumberKey, Outcome, Scan, ShipmentId, Status, Timestamp,
+};
+
+use super::commands::{Decision, Remark, Rules};
+use super::progress::{Progress, View};
+use super::shipment::{Judged, Shipment};
+
+/// What became of every scan that was read (R18). Beside them `BAD_COMMAND` counts records that are no command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) read: u64,
+    /// Applied and duplicate.
+    pub(crate) taken: u64,
+    pub(crate) ignored: BTreeMap<Ignored, u64>,
+    pub(crate) parked: u64,
+    pub(crate) dead_lettered: BTreeMap<DeadLetterReason, u64>,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandOutcome {
+    pub(crate) command_id: String,
+    pub(crate) shipment_id: String,
+    pub(crate) kind: CommandKind,
+    pub(crate) outcome: Outcome,
+    pub(crate) errors: Vec<Remark>,
+    pub(crate) warnings: Vec<Remark>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Number {
+    progress: Progress,
+    was_registered: bool,
+    /// Scans that wait for a registration.
+    parked: u64,
+    /// The largest record timestamp of its scans.
+    newest_record: Timestamp,
+}
+
+/// A unit that has a number now; what `registrations` lists per number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Holder {
+    entry: Timestamp,
+    shipment: ShipmentId,
+    unit: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) rules: Rules<'a>,
+    numbers: BTreeMap<NumberKey, Number>,
+    pub(crate) shipments: BTreeMap<ShipmentId, Shipment>,
+    /// Made anew from the shipments after every command; in the order of entries.
+    registrations: BTreeMap<NumberKey, BTreeSet<Holder>>,
+    results: BTreeMap<(ShipmentId, CommandId), CommandOutcome>,
+    pub(crate) outcomes: Vec<CommandOutcome>,
+    pub(crate) counts: Counts,
+    pub(crate) stream_time: Timestamp,
+    /// Accounts that have had a shipment evaluated.
+    pub(crate) evaluated: BTreeSet<AccountId>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(rules: Rules<'a>) -> Self {
+        World {
+            rules,
+            numbers: BTreeMap::new(),
+            shipments: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            results: BTreeMap::new(),
+            outcomes: Vec::new(),
+            counts: Counts::default(),
+            stream_time: Timestamp::MIN,
+            evaluated: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn judged<'s>(&'s self, shipment: &'s Shipment, views: &'s [View]) -> Judged<'s> {
+        Judged { shipment, views, fcs: self.rules.fcs }
+    }
+
+    pub(crate) fn dead_letter(&mut self, reason: DeadLetterReason) {
+        self.counts.read += u64::from(reason != DeadLetterReason::BadCommand);
+        *self.counts.dead_lettered.entry(reason).or_default() += 1;
+    }
+
+    // --- numbers ---------------------------------------------------------------------------------------------------
+
+    /// R10, R11: from when on scans belong to the shipment.
+    fn from(&self, shipment: &Shipment) -> Timestamp {
+        shipment.created_at.plus_ms(-self.rules.settings.before_creation_ms)
+    }
+
+    fn holders(&self, key: &NumberKey) -> impl Iterator<Item = &Holder> {
+        self.registrations.get(key).into_iter().flatten()
+    }
+
+    /// §2.4.
+    fn floor(&self, key: &NumberKey) -> Option<Timestamp> {
+        self.holders(key).map(|holder| self.from(&self.shipments[&holder.shipment])).min()
+    }
+
+    /// §4.2: the first instant that is no longer the holder's.
+    fn to(&self, key: &NumberKey, holder: &Holder) -> Option<Timestamp> {
+        let shipment = &self.shipments[&holder.shipment];
+        let newer =
+            self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
+        let overtaken = newer
+            .filter(|newer| !newer.is_freight() && !shipment.is_freight())
+            .find(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
+            .map(|newer| self.from(newer));
+        [shipment.own_end(), overtaken].into_iter().flatten().min()
+    }
+
+    /// What the units of a shipment show now.
+    pub(crate) fn views(&self, shipment: &Shipment) -> Vec<View> {
+        let view = |(unit, registration): (usize, Option<&super::shipment::Registration>)| {
+            let Some(registration) = registration else { return View::default() };
+            let key = shipment.key(registration);
+            let holder = Holder { entry: registration.entry, shipment: shipment.id.clone(), unit };
+            let progress = &self.numbers[&key].progress;
+            progress.view(self.from(shipment), self.to(&key, &holder), &shipment.fc)
+        };
+        shipment.units().into_iter().map(|(registration, _)| registration).enumerate().map(view).collect()
+    }
+
+    fn keys(shipment: &Shipment) -> BTreeSet<NumberKey> {
+        shipment
+            .units()
+            .into_iter()
+            .filter_map(|(registration, _)| Some(shipment.key(registration?)))
+            .collect()
+    }
+
+    /// §1.3.
+    pub(crate) fn scan(&mut self, scan: &Scan, record: Timestamp) {
+        self.counts.read += 1;
+        let at = scan.event_time.timestamp();
+        let says_something = scan.eta.is_some() || scan.appointment.is_some() || !scan.retracts.is_empty();
+        if !scan.code_known && !says_something {
+            return self.ignore(Ignored::UnknownCode);
+        }
+        if self.floor(&scan.key).is_some_and(|floor| at < floor) {
+            return self.ignore(Ignored::EarlierLife);
+        }
+        let number = self.numbers.entry(scan.key.clone()).or_default();
+        number.progress.join(scan);
+        number.newest_record = record.max(number.newest_record);
+        let was_registered = number.was_registered;
+        if !was_registered {
+            number.parked += 1;
+            self.counts.parked += 1;
+            return;
+        }
+        let has_holders = self.holders(&scan.key).next().is_some();
+        let is_taken = self.holders(&scan.key).any(|holder| {
+            let shipment = &self.shipments[&holder.shipment];
+            let inside = self.from(shipment) <= at && self.to(&scan.key, holder).is_none_or(|to| at < to);
+            shipment.own_end().is_none() && inside
+        });
+        match (is_taken, has_holders) {
+            (true, _) => self.counts.taken += 1,
+            (false, true) => self.ignore(Ignored::Ended),
+            (false, false) => self.ignore(Ignored::OldCarrier),
+        }
+        self.settle_holders(&BTreeSet::from([scan.key.clone()]));
+    }
+
+    fn ignore(&mut self, why: Ignored) {
+        *self.counts.ignored.entry(why).or_default() += 1;
+    }
+
+    // --- commands --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn command(&mut self, command: &Command, entry: Timestamp) {
+        let memory = (command.shipment_id.clone(), command.command_id.clone());
+        if let Some(first) = self.results.get(&memory) {
+            return self.outcomes.push(first.clone());
+        }
+        let decision = self.decide(command, entry);
+        let (outcome, errors, warnings) = match &decision {
+            Ok((_, warnings)) => (Outcome::Accepted, Vec::new(), warnings.clone()),
+            Err(errors) => (Outcome::Rejected, errors.clone(), Vec::new()),
+        };
+        let outcome = CommandOutcome {
+            command_id: command.command_id.to_string(),
+            shipment_id: command.shipment_id.to_string(),
+            kind: command.kind,
+            outcome,
+            errors,
+            warnings,
+        };
+        if let (Ok((after, _)), false) = (decision, command.dry_run) {
+            self.take(after, entry);
+        }
+        if !command.dry_run && self.shipments.contains_key(&command.shipment_id) {
+            self.results.insert(memory, outcome.clone());
+        }
+        self.outcomes.push(outcome);
+    }
+
+    fn decide(&self, command: &Command, entry: Timestamp) -> Decision {
+        let refuse = |code| Err(vec![Remark { code, box_id: None }]);
+        let Ok(body) = &command.body else { return refuse(CommandErrorCode::InvalidCommand) };
+        let known = self.shipments.get(&command.shipment_id);
+        match (body, known) {
+            (CommandBody::CreateShipment(_), Some(_)) => refuse(CommandErrorCode::ShipmentExists),
+            (CommandBody::CreateShipment(create), None) => {
+                self.rules.create(&command.shipment_id, create, entry)
+            }
+            (_, None) => refuse(CommandErrorCode::UnknownShipment),
+            (_, Some(shipment)) if shipment.cancelled.is_some() => {
+                refuse(CommandErrorCode::ShipmentCancelled)
+            }
+            (_, Some(shipment)) => {
+                let views = self.views(shipment);
+                let judged = self.judged(shipment, &views);
+                self.rules.change(shipment, judged.status(), &judged.problems(), body, entry)
+            }
+        }
+    }
+
+    /// An accepted command's shipment takes the place of the one before.
+    fn take(&mut self, mut after: Shipment, entry: Timestamp) {
+        let id = after.id.clone();
+        let before = self.shipments.get(&id).cloned();
+        if before.as_ref() == Some(&after) {
+            return;
+        }
+        after.newest_entry = entry.max(after.newest_entry);
+        after.as_of = entry.max(after.as_of);
+        let views_before = before.as_ref().map(|before| self.views(before));
+        if let (Some(_), Some(before), Some(views)) = (after.cancelled, &before, &views_before) {
+            let at_the_end = Shipment { as_of: after.as_of, ..before.clone() };
+            after.frozen = self.judged(&at_the_end, views).problems();
+            for problem in &mut after.frozen {
+                problem.status = dockside::model::ProblemStatus::Resolved;
+                problem.resolved_at = Some(entry);
+            }
+        }
+        let mut touched = Self::keys(&after);
+        touched.extend(before.as_ref().map(Self::keys).unwrap_or_default());
+        self.shipments.insert(id.clone(), after);
+        self.register_anew(&touched);
+
+        // The floor: shipped before the command, or shipped after it by what its units showed already; a number that
+        // the command registered shows nothing yet.
+        let shipment = &self.shipments[&id];
+        let mut views = self.views(shipment);
+        let kept = before.as_ref().map(units_by_name).unwrap_or_default();
+        for (name, unit) in units_by_name(shipment) {
+            if kept.get(&name).is_none_or(|known| known.1 != unit.1) {
+                views[unit.0] = View::default();
+            }
+        }
+        let status = self.judged(shipment, &views).status();
+        let was_shipped = before
+            .zip(views_before)
+            .is_some_and(|(shipment, views)| self.judged(&shipment, &views).status() >= Status::Shipped);
+        if (was_shipped || status >= Status::Shipped) && status != Status::Cancelled {
+            self.shipments.get_mut(&id).expect("just put in").floor_since.get_or_insert(entry);
+        }
+        self.settle(&id);
+        self.settle_holders(&touched);
+    }
+
+    /// Registrations are what the shipments say. Newly registered numbers bring their parked scans along; floors move.
+    fn register_anew(&mut self, touched: &BTreeSet<NumberKey>) {
+        self.registrations.clear();
+        for shipment in self.shipments.values() {
+            for (unit, (registration, _)) in shipment.units().into_iter().enumerate() {
+                let Some(registration) = registration else { continue };
+                let holder = Holder { entry: registration.entry, shipment: shipment.id.clone(), unit };
+                self.registrations.entry(shipment.key(registration)).or_default().insert(holder);
+            }
+        }
+        for key in touched {
+            let Some(floor) = self.floor(key) else { continue };
+            let number = self.numbers.entry(key.clone()).or_default();
+            number.progress.cut(floor);
+            number.was_registered = true;
+            self.counts.parked -= number.parked;
+            self.counts.taken += number.parked;
+            number.parked = 0;
+        }
+    }
+
+    // --- what follows from the facts -------------------------------------------------------------------------------
+
+    fn settle_holders(&mut self, keys: &BTreeSet<NumberKey>) {
+        let holders = keys.iter().flat_map(|key| self.holders(key));
+        let shipments: BTreeSet<ShipmentId> = holders.map(|holder| holder.shipment.clone()).collect();
+        for id in &shipments {
+            self.settle(id);
+        }
+    }
+
+    /// The facts that follow from what is shown: the end of the numbers' life moves with the delivery, and the
+    /// acknowledgement of a problem that was refuted is forgotten. Returns what the units show then.
+    fn settle(&mut self, id: &ShipmentId) -> Vec<View> {
+        // Moving the end can hide or bring back scans, so that the delivery moves again.
+        for _ in 0..16 {
+            let shipment = &self.shipments[id];
+            let views = self.views(shipment);
+            let judged = self.judged(shipment, &views);
+            let life_end = judged
+                .life_ends(self.rules.settings.life_after_delivery_ms)
+                .filter(|end| *end <= shipment.as_of);
+            let present: BTreeSet<_> = judged.problems().iter().map(|problem| problem.kind).collect();
+            let is_settled = life_end == shipment.life_end;
+            let shipment = self.shipments.get_mut(id).expect("it was just read");
+            shipment.life_end = life_end;
+            if is_settled {
+                shipment.acknowledged.retain(|kind, _| present.contains(kind));
+                return views;
+            }
+        }
+        panic!("the life of the numbers of {id} has no end that it stays at");
+    }
+
+    // --- time ------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn tick(&mut self, tick: Timestamp) {
+        self.stream_time = self.stream_time.max(tick.plus_ms(-self.rules.settings.grace_ms));
+        self.expire_parked();
+        let life_ms = self.rules.settings.life_after_delivery_ms;
+        let ids: Vec<ShipmentId> = self.shipments.keys().cloned().collect();
+        let mut views: BTreeMap<ShipmentId, Vec<View>> = BTreeMap::new();
+        let mut dues: BTreeSet<(Timestamp, ShipmentId)> = BTreeSet::new();
+        for id in ids {
+            let shipment = &self.shipments[&id];
+            let shown = self.views(shipment);
+            dues.extend(self.judged(shipment, &shown).next_due(life_ms).map(|due| (due, id.clone())));
+            views.insert(id, shown);
+        }
+        while let Some((due, id)) = dues.pop_first() {
+            if due > self.stream_time {
+                break;
+            }
+            let shipment = self.shipments.get_mut(&id).expect("shipments stay");
+            shipment.as_of = due;
+            let shipment = &self.shipments[&id];
+            let life_ends = self.judged(shipment, &views[&id]).life_ends(life_ms);
+            if life_ends == Some(due) {
+                let shown = self.settle(&id);
+                views.insert(id.clone(), shown);
+            }
+            let shipment = &self.shipments[&id];
+            let next = self.judged(shipment, &views[&id]).next_due(life_ms);
+            dues.extend(next.map(|due| (due, id)));
+        }
+        self.note_evaluations();
+    }
+
+    /// R11.
+    fn expire_parked(&mut self) {
+        let (stream_time, park_ms) = (self.stream_time, self.rules.settings.park_ms);
+        let counts = &mut self.counts;
+        self.numbers.retain(|_, number| {
+            let is_expired = number.parked > 0 && number.newest_record.plus_ms(park_ms) <= stream_time;
+            if is_expired {
+                counts.parked -= number.parked;
+                *counts.dead_lettered.entry(DeadLetterReason::ParkExpired).or_default() += number.parked;
+            }
+            !is_expired
+        });
+    }
+
+    /// §6.9: judged when every lane is drained, so that the order of scans does not matter.
+    pub(crate) fn note_evaluations(&mut self) {
+        for shipment in self.shipments.values() {
+            let views = self.views(shipment);
+            if self.judged(shipment, &views).verdict_time().is_some() {
+                self.evaluated.insert(shipment.account.clone());
+            }
+        }
+    }
+}
+
+/// Units with their position and what their view depends on: number, carrier and FC.
+fn units_by_name(shipment: &Shipment) -> BTreeMap<String, (usize, Option<(NumberKey, String)>)> {
+    let name = |unit: usize| {
+        if shipment.is_freight() { String::new() } else { shipment.boxes[unit].id.to_string() }
+    };
+    let view_of = |registration| (shipment.key(registration), shipment.fc.to_string());
+    let units = shipment.units().into_iter().enumerate();
+    units.map(|(unit, (registration, _))| (name(unit), (unit, registration.map(view_of)))).collect()
+}
