@@ -9,6 +9,7 @@ mod cli;
 
 /// What must not be in the sources.
 mod tidy;
+
 /// The README's example through `replay`.
 mod replay;
 
