@@ -15,6 +15,22 @@ use std::time::Duration;
 
 use crate::model::{Lane, Partition, Timestamp, Topic};
 
+pub mod export;
+mod frame;
+mod group;
+mod local;
+mod member;
+mod sim;
+mod store;
+mod wal;
+
+pub use frame::Headers;
+pub use local::Local;
+pub use member::Member;
+pub use sim::{Faults, Memory, Sim, SimMember};
+pub use store::{Medium, Place, Store};
+pub use wal::{Durability, Recovered, Wal};
+
 /// The next offset to read, per lane and partition. What a group commits.
 pub type Positions = BTreeMap<(Lane, Partition), u64>;
 
@@ -312,6 +328,53 @@ pub trait Log {
 
     /// Lets the partition's `state` log begin at `offset`; what is before it may be deleted.
     fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError>;
+}
+
+/// The whole log, seen from outside the workers: who feeds inputs, reads outputs and starts members.
+pub trait Broker {
+    /// One worker's view.
+    type Member: Log;
+
+    /// How many partitions every topic has.
+    fn partitions(&self) -> u32;
+
+    /// Joins the group under a stable name; an older member of that name is fenced.
+    fn join(&self, name: &str) -> Result<Self::Member, LogError>;
+
+    /// Appends records (scans, commands, ticks) outside any epoch, atomically.
+    fn append(&self, records: &Outbox) -> Result<(), LogError>;
+
+    /// Appends as above and stores `mark` under `name` in the same atomic step (how far an input file was read). A log
+    /// that cannot do that refuses.
+    fn append_marked(&self, records: &Outbox, name: &str, mark: u64) -> Result<(), LogError>;
+
+    /// The mark stored last under `name`.
+    fn mark(&self, name: &str) -> Result<Option<u64>, LogError>;
+
+    /// Committed records of one partition from `from` on, at most `max`; and the offset to go on from.
+    fn read(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        from: u64,
+        max: usize,
+        sink: &mut dyn FnMut(Record<'_>),
+    ) -> Result<u64, LogError> {
+        self.read_with_headers(topic, partition, from, max, &mut |record, _| sink(record))
+    }
+
+    /// As [`Broker::read`], with all headers of each record.
+    fn read_with_headers(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        from: u64,
+        max: usize,
+        sink: &mut dyn FnMut(Record<'_>, Headers<'_>),
+    ) -> Result<u64, LogError>;
+
+    /// How many records of all lanes are written but not committed as read; none: drained.
+    fn lag(&self) -> Result<u64, LogError>;
 }
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! Committed outputs as text lines.
