@@ -1,0 +1,4 @@
+//! The integration tests, in one binary.
+
+/// What every log must do, and what the in-process ones do beyond it.
+mod conformance;
