@@ -11,11 +11,13 @@ for tool in java mvn; do
     }
 done
 
+mkdir -p "$libs"
+libs=$(cd "$libs" && pwd)
+exec 9>"$libs/lock" && flock 9
 # The stamp is written last: an interrupted copy is repeated, a changed pom fetched anew.
 if ! cmp -s "$here/pom.xml" "$libs/fetched-for.xml"; then
-    rm -rf "$libs"
-    mkdir -p "$libs"
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$(cd "$libs" && pwd)" >&2
+    rm -f "$libs"/*.jar
+    mvn -q -B -Dstyle.color=never -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2
     cp "$here/pom.xml" "$libs/fetched-for.xml"
 fi
 echo "$libs"

@@ -47,7 +47,11 @@ impl Bell {
     /// Returns when it rings, or has rung since the last silence, or after `wait`.
     pub(super) fn wait(&self, wait: Duration) {
         let rung = locked(&self.rung);
-        drop(self.ringing.wait_timeout_while(rung, wait, |rung| !*rung).unwrap_or_else(PoisonError::into_inner));
+        drop(
+            self.ringing
+                .wait_timeout_while(rung, wait, |rung| !*rung)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 }
 
@@ -74,7 +78,9 @@ fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
         | RDKafkaLogLevel::Critical
         | RDKafkaLogLevel::Error
         | RDKafkaLogLevel::Warning => tracing::warn!(target: "kafka", facility, "{line}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "kafka", facility, "{line}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "kafka", facility, "{line}")
+        }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "kafka", facility, "{line}"),
     }
 }
@@ -122,7 +128,12 @@ impl ClientContext for MemberNotes {
 }
 
 impl ConsumerContext for MemberNotes {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
         if self.closing.load(Ordering::Acquire) {
             if let Err(error) = consumer.unassign() {
                 tracing::warn!(target: "kafka", "cannot let go while closing: {error}");

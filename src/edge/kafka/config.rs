@@ -90,7 +90,11 @@ const FIXED: [(&str, Option<&str>, &str); 18] = [
     ("bootstrap.servers", None, "set `bootstrap_servers`"),
     ("client.id", None, "it is made of the instance, the worker and the role"),
     ("enable.auto.commit", Some("false"), "positions are committed with the outputs, in one transaction"),
-    ("enable.auto.offset.store", Some("false"), "positions are committed with the outputs, in one transaction"),
+    (
+        "enable.auto.offset.store",
+        Some("false"),
+        "positions are committed with the outputs, in one transaction",
+    ),
     ("enable.idempotence", Some("true"), "a retry must not write a record twice"),
     ("enable.partition.eof", Some("true"), "timers wait for drained partitions"),
     ("group.id", None, "set `group_id`"),
@@ -109,7 +113,10 @@ const FIXED: [(&str, Option<&str>, &str); 18] = [
 const JAVA: [(&str, &str); 8] = [
     ("max.poll.records", "the bounds of an epoch"),
     ("sasl.jaas.config", "`sasl.username` and `sasl.password`"),
-    ("ssl.keystore.type", "`ssl.keystore.location` (PKCS#12) or `ssl.certificate.location` and `ssl.key.location` (PEM)"),
+    (
+        "ssl.keystore.type",
+        "`ssl.keystore.location` (PKCS#12) or `ssl.certificate.location` and `ssl.key.location` (PEM)",
+    ),
     ("ssl.truststore.location", "`ssl.ca.location` (PEM)"),
     ("ssl.truststore.password", "`ssl.ca.location` (PEM), which needs none"),
     ("ssl.truststore.type", "`ssl.ca.location` (PEM)"),
@@ -130,9 +137,11 @@ impl KafkaConfig {
     /// All reasons to refuse this configuration, found without connecting.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        for (key, value) in
-            [("bootstrap_servers", &self.bootstrap_servers), ("group_id", &self.group_id), ("instance", &self.instance)]
-        {
+        for (key, value) in [
+            ("bootstrap_servers", &self.bootstrap_servers),
+            ("group_id", &self.group_id),
+            ("instance", &self.instance),
+        ] {
             if value.trim().is_empty() || value.contains('\0') {
                 problems.push(format!("`{key}` is empty"));
             }
@@ -164,7 +173,11 @@ impl KafkaConfig {
     /// The configuration, if nothing in it is refused.
     pub(super) fn checked(&self) -> Result<(), LogError> {
         let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(refused("read the Kafka configuration", problems.join("; "))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(refused("read the Kafka configuration", problems.join("; ")))
+        }
     }
 
     pub(super) fn names(&self) -> TopicNames {
@@ -172,7 +185,7 @@ impl KafkaConfig {
     }
 
     /// A worker's name: unique in the group, stable over restarts.
-    pub(super) fn member_name(&self, worker: u32) -> String {
+    pub fn member_name(&self, worker: u32) -> String {
         format!("{}-{worker}", self.instance)
     }
 
@@ -363,7 +376,9 @@ mod tests {
     #[test]
     fn no_value_of_a_property_is_shown() {
         let secret = "hunter2";
-        for name in ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.config", "linger.ms", "acks", "nonsense"] {
+        for name in
+            ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.config", "linger.ms", "acks", "nonsense"]
+        {
             let config = with(name, secret);
             assert!(!format!("{config:?}").contains(secret), "{name}");
             assert!(format!("{config:?}").contains(name), "{name}");

@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod member;
 mod names;
+mod patience;
 mod reader;
 mod topics;
 mod worker;

@@ -20,11 +20,6 @@ impl TopicNames {
     pub(super) fn of(&self, topic: Topic) -> &str {
         &self.0[topic.index()]
     }
-
-    /// The topic of a full name.
-    pub(super) fn topic(&self, name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| self.of(*topic) == name)
-    }
 }
 
 pub(super) fn kafka_partition(partition: Partition) -> i32 {
@@ -56,7 +51,9 @@ pub(super) fn refused(what: impl Into<String>, why: impl Into<String>) -> LogErr
 /// The client's error without any value of the configuration.
 pub(super) fn reason(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, _, key, _) => format!("the client knows no property `{key}` with such a value"),
+        KafkaError::ClientConfig(_, _, key, _) => {
+            format!("the client knows no property `{key}` with such a value")
+        }
         KafkaError::Transaction(error) => error.string(),
         other => other.to_string(),
     }

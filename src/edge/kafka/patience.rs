@@ -31,7 +31,10 @@ impl Deadline {
     }
 
     /// Repeats a request while repeating may help and there is time.
-    pub(super) fn retry<T>(self, mut request: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    pub(super) fn retry<T>(
+        self,
+        mut request: impl FnMut() -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
         loop {
             match request() {
                 Err(error) if may_pass(&error) && !self.is_over() => {

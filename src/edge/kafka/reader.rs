@@ -9,6 +9,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::Quiet;
@@ -17,6 +18,31 @@ use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, un
 use super::patience::{Deadline, PATIENCE, REQUEST};
 use crate::engine::log::{LogError, Record};
 use crate::model::{Partition, Timestamp, Topic};
+
+/// How far to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// To this offset, even if transactions before it must end first.
+    Offset(u64),
+    /// To where no open transaction is before it, now.
+    StableEnd,
+}
+
+/// Whether the reader wants more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    More,
+    NoMore,
+}
+
+/// A topic that exists.
+#[derive(Clone, Debug)]
+pub(super) struct Present {
+    pub(super) name: String,
+    pub(super) partitions: u32,
+    /// Every partition has a leader.
+    pub(super) ready: bool,
+}
 
 /// Looks at topics from outside of the group.
 pub(super) struct Reader {
@@ -34,21 +60,20 @@ impl Reader {
         Ok(Reader { config: config.clone(), committed: config.reader(name), observer })
     }
 
-    /// The partition counts of all topics that exist, by their full name.
-    pub(super) fn partition_counts(&self) -> Result<Vec<(String, u32)>, LogError> {
-        let what = || format!("list the topics of {}", self.config.bootstrap_servers);
+    /// All topics that exist.
+    pub(super) fn topics(&self) -> Result<Vec<Present>, LogError> {
         let metadata = Deadline::after(PATIENCE)
             .retry(|| self.observer.fetch_metadata(None, REQUEST))
-            .map_err(|error| unreachable(what(), reason(&error)))?;
-        let with_leaders = |topic: &rdkafka::metadata::MetadataTopic| {
-            topic.error().is_none() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+            .map_err(|error| {
+                unreachable(format!("list the topics of {}", self.config.bootstrap_servers), reason(&error))
+            })?;
+        let present = |topic: &MetadataTopic| Present {
+            name: topic.name().to_owned(),
+            partitions: u32::try_from(topic.partitions().len()).unwrap_or(u32::MAX),
+            ready: topic.error().is_none()
+                && topic.partitions().iter().all(|partition| partition.leader() >= 0),
         };
-        Ok(metadata
-            .topics()
-            .iter()
-            .filter(|topic| with_leaders(topic))
-            .map(|topic| (topic.name().to_owned(), u32::try_from(topic.partitions().len()).unwrap_or(u32::MAX)))
-            .collect())
+        Ok(metadata.topics().iter().map(present).collect())
     }
 
     /// The first offset that is still there, and the one that the next record gets.
@@ -66,35 +91,45 @@ impl Reader {
         let (low, high) = Deadline::after(PATIENCE)
             .retry(|| client.fetch_watermarks(names.of(topic), kafka_partition(partition), REQUEST))
             .map_err(|error| {
-                unreachable(format!("find the ends of {}", self.config.place(topic, partition)), reason(&error))
+                unreachable(
+                    format!("find the ends of {}", self.config.place(topic, partition)),
+                    reason(&error),
+                )
             })?;
         Ok((offset_of(low), offset_of(high)))
     }
 
-    /// Hands the committed records of `from..to` to `sink`, in order.
+    /// Hands committed records from `from` on to `sink`, in order, until it wants no more or `until` is reached; returns
+    /// the offset to go on from.
     pub(super) fn read(
         &self,
         topic: Topic,
         partition: Partition,
         from: u64,
-        to: u64,
-        sink: &mut dyn FnMut(&BorrowedMessage<'_>, Record<'_>) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
-        if from >= to {
-            return Ok(());
-        }
-        let what = || format!("read {} from {from} to {to}", self.config.place(topic, partition));
+        until: Until,
+        sink: &mut dyn FnMut(&BorrowedMessage<'_>, Record<'_>) -> Result<Wanted, LogError>,
+    ) -> Result<u64, LogError> {
+        let what = || format!("read {} from {from}", self.config.place(topic, partition));
         let failed = |error: KafkaError| unreachable(what(), reason(&error));
+        // A new consumer for each read: an end of the partition cannot be one of an earlier read.
         let consumer: BaseConsumer<Quiet> = self.committed.create_with_context(Quiet).map_err(failed)?;
 
-        // A transaction that was open when `to` was taken ends by itself, at the latest with its timeout. Only once
-        // the stable end is past `to` does an end of the partition mean that everything before `to` was read.
+        // Such a client sees the stable end. Only because it is past `to` does reaching an end of the partition mean
+        // that everything before `to` was read. A transaction that holds it back ends at the latest with its timeout.
         let deadline = Deadline::after(PATIENCE);
-        while self.watermarks(&consumer, topic, partition)?.1 < to {
-            if deadline.is_over() {
-                return Err(unreachable(what(), "a transaction before that offset stays open"));
+        let to = loop {
+            let (_, stable) = self.watermarks(&consumer, topic, partition)?;
+            match until {
+                Until::StableEnd => break stable,
+                Until::Offset(to) if to <= stable => break to,
+                Until::Offset(_) if deadline.is_over() => {
+                    return Err(unreachable(what(), "an older transaction stays open"));
+                }
+                Until::Offset(_) => std::thread::sleep(Duration::from_millis(20)),
             }
-            std::thread::sleep(Duration::from_millis(20));
+        };
+        if from >= to {
+            return Ok(from);
         }
 
         let names = self.config.names();
@@ -113,17 +148,18 @@ impl Reader {
                 Some(Ok(message)) => {
                     silent = Deadline::after(PATIENCE);
                     let record = record_of(&message);
-                    if record.offset < from {
-                        continue;
+                    let next = record.offset + 1;
+                    if record.offset >= to {
+                        return Ok(to);
                     }
-                    if record.offset < to {
-                        sink(&message, record)?;
+                    if record.offset >= from && sink(&message, record)? == Wanted::NoMore {
+                        return Ok(next);
                     }
-                    if record.offset + 1 >= to {
-                        return Ok(());
+                    if next == to {
+                        return Ok(to);
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(to),
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     return Err(refused(what(), "its start is no longer there"));
                 }
