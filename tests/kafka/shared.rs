@@ -19,6 +19,12 @@ pub(super) fn bootstrap_servers() -> Option<String> {
 }
 
 fn start() -> Option<Running> {
+    // What the clients say shows beside a failure.
+    let _ = tracing_subscriber::fmt()
+        .with_test_writer()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::WARN)
+        .try_init();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
     let mut shell = Command::new("bash")
         .arg(script)
@@ -49,14 +55,20 @@ fn skip() {
 }
 
 /// Creates a topic past the program's own rules.
-pub(super) fn create_topic(bootstrap_servers: &str, name: &str, partitions: i32) {
+pub(super) fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) {
     use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     use rdkafka::client::DefaultClientContext;
     use rdkafka::config::ClientConfig;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create().expect("an admin client");
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let topic = NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(1));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let created = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(created.expect("an answer").iter().all(Result::is_ok), "{name} was created");
+    let listed = || {
+        let metadata =
+            admin.inner().fetch_metadata(None, std::time::Duration::from_secs(10)).expect("metadata");
+        metadata.topics().iter().any(|topic| topic.name() == name)
+    };
+    while !listed() {}
 }

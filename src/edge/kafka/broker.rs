@@ -67,7 +67,9 @@ impl KafkaBroker {
         let topic = names.of(lane.topic());
         let wanted = || {
             let mut list = TopicPartitionList::new();
-            (0..self.partitions).for_each(|p| drop(list.add_partition(topic, kafka_partition(Partition(p)))));
+            for partition in (0..self.partitions).map(Partition) {
+                list.add_partition(topic, kafka_partition(partition));
+            }
             list
         };
         let committed =

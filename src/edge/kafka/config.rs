@@ -191,7 +191,8 @@ impl KafkaConfig {
 
     /// The group's member: subscribes, and reads committed records only.
     pub(super) fn member(&self, name: &str, partitions: u32) -> ClientConfig {
-        let queues = partitions.saturating_mul(Lane::ALL.len() as u32).max(1);
+        let lanes = u32::try_from(Lane::ALL.len()).expect("few lanes");
+        let queues = partitions.saturating_mul(lanes).max(1);
         let per_queue_kib = (FETCHED_KIB / queues).clamp(512, 65_536);
         let mut config = self.consumer(name, "member");
         config.set("group.instance.id", name);

@@ -3,8 +3,8 @@
 //! Enters: polls, seeks. Leaves: [`Polled`] values. Always true:
 //! - every (lane, partition) has a queue of its own in the client, which stops fetching when that queue is full: no
 //!   lane can fill another's memory, and none is read before it is polled;
-//! - a rebalance is noted by the callback and carried out here: an assignment starts at the group's stable positions,
-//!   a revocation is reported first and completed by the next poll;
+//! - a rebalance is noted by the callback and carried out here: what is given is taken up at the group's stable
+//!   positions, a revocation is reported first and completed by the next poll;
 //! - queues are let go before the consumer is closed, else closing would wait for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,14 @@ pub(super) struct Member {
     turns: [Option<Partition>; Lane::ALL.len()],
     /// A revocation that was reported and waits for the next poll.
     returning: bool,
+}
+
+/// What a poll of the member brought.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Polled(Polled),
+    /// The group gave us these topics' partitions.
+    Given(Vec<(String, i32)>),
 }
 
 struct LaneQueue {
@@ -87,13 +95,8 @@ impl Member {
         })
     }
 
-    pub(super) fn poll(
-        &mut self,
-        lane: Lane,
-        max: usize,
-        wait: Duration,
-        reader: &Reader,
-    ) -> Result<Polled, LogError> {
+    /// The next thing that happened. What was given must be taken up before the next poll.
+    pub(super) fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Happened, LogError> {
         assert!(max > 0, "a poll for no record");
         if std::mem::take(&mut self.returning) {
             self.let_go()?;
@@ -101,22 +104,22 @@ impl Member {
         let deadline = Deadline::after(wait);
         loop {
             self.bell.silence();
-            if let Some(polled) = self.membership(reader)? {
-                return Ok(polled);
+            if let Some(happened) = self.membership()? {
+                return Ok(happened);
             }
             if let Some(polled) = self.drain(lane, max)? {
-                return Ok(polled);
+                return Ok(Happened::Polled(polled));
             }
             let left = deadline.left();
             if left.is_zero() {
-                return Ok(Polled::Idle);
+                return Ok(Happened::Polled(Polled::Idle));
             }
             self.bell.wait(left.min(LOOK_AGAIN));
         }
     }
 
     /// Serves the client's own events, and carries out one rebalance.
-    fn membership(&mut self, reader: &Reader) -> Result<Option<Polled>, LogError> {
+    fn membership(&mut self) -> Result<Option<Happened>, LogError> {
         // `None` may mean that an event was served, so one look is not enough.
         for _ in 0..4 {
             match self.consumer.poll(Duration::ZERO) {
@@ -130,7 +133,7 @@ impl Member {
         }
         match self.consumer.context().next() {
             None => Ok(None),
-            Some(Rebalanced::Assign(listed)) => self.take_up(&listed, reader),
+            Some(Rebalanced::Assign(listed)) => Ok(Some(Happened::Given(listed))),
             Some(Rebalanced::Revoke { lost }) => {
                 let partitions = self.partitions().into_iter().collect::<Vec<_>>();
                 if partitions.is_empty() {
@@ -138,7 +141,7 @@ impl Member {
                     return Ok(None);
                 }
                 self.returning = true;
-                Ok(Some(Polled::Revoked { partitions, lost }))
+                Ok(Some(Happened::Polled(Polled::Revoked { partitions, lost })))
             }
             Some(Rebalanced::Failed(code)) => {
                 Err(unreachable(format!("stay in the group as `{}`", self.name), code.to_string()))
@@ -147,7 +150,11 @@ impl Member {
     }
 
     /// Starts reading what the group gave us, at its stable positions.
-    fn take_up(&mut self, listed: &[(String, i32)], reader: &Reader) -> Result<Option<Polled>, LogError> {
+    pub(super) fn take_up(
+        &mut self,
+        listed: &[(String, i32)],
+        reader: &Reader,
+    ) -> Result<Positions, LogError> {
         let mut given: BTreeMap<Partition, BTreeSet<Lane>> = BTreeMap::new();
         for (topic, partition) in listed {
             let lane = Lane::ALL.into_iter().find(|lane| self.names.of(lane.topic()) == topic);
@@ -182,7 +189,7 @@ impl Member {
         self.consumer
             .assign(&assignment)
             .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
-        Ok((!positions.is_empty()).then_some(Polled::Assigned(positions)))
+        Ok(positions)
     }
 
     fn let_go(&mut self) -> Result<(), LogError> {

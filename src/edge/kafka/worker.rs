@@ -11,7 +11,7 @@ use rdkafka::message::BorrowedMessage;
 
 use super::clients::Quiet;
 use super::config::KafkaConfig;
-use super::member::{Member, name_taken};
+use super::member::{Happened, Member, name_taken};
 use super::names::refused;
 use super::reader::{Reader, Until, Wanted};
 use super::topics;
@@ -24,14 +24,27 @@ use crate::model::{Lane, Partition, Topic};
 pub struct KafkaLog {
     name: String,
     partitions: u32,
-    /// A younger member has our name.
-    fenced: bool,
+    standing: Standing,
     writer: Writer,
     member: Member,
     reader: Reader,
     /// Started by the first trim.
     admin: Option<AdminClient<Quiet>>,
     config: KafkaConfig,
+}
+
+/// Whether we may commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// The last epoch must be resolved first.
+    InDoubt,
+    /// The group went on without us. The epoch that was refused stays open, invisible, until the group gives us
+    /// something again or its timeout ends it: until then the name may be somebody else's, whom a new producer of it
+    /// would fence.
+    Out,
+    /// A younger member has our name.
+    NameTaken,
 }
 
 impl KafkaLog {
@@ -46,7 +59,7 @@ impl KafkaLog {
         Ok(KafkaLog {
             name: name.to_owned(),
             partitions,
-            fenced: false,
+            standing: Standing::Good,
             writer,
             member,
             reader,
@@ -61,7 +74,7 @@ impl fmt::Debug for KafkaLog {
         f.debug_struct("KafkaLog")
             .field("name", &self.name)
             .field("partitions", &self.member.partitions())
-            .field("fenced", &self.fenced)
+            .field("standing", &self.standing)
             .finish_non_exhaustive()
     }
 }
@@ -72,15 +85,30 @@ impl Log for KafkaLog {
     }
 
     fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
-        if self.fenced {
+        if self.standing == Standing::NameTaken {
             return Err(name_taken(&self.name));
         }
-        self.member.poll(lane, max, wait, &self.reader)
+        let listed = match self.member.poll(lane, max, wait)? {
+            Happened::Polled(Polled::Revoked { partitions, lost }) => {
+                return Ok(Polled::Revoked { partitions, lost: lost || self.standing == Standing::Out });
+            }
+            Happened::Polled(polled) => return Ok(polled),
+            Happened::Given(listed) => listed,
+        };
+        if self.standing == Standing::Out {
+            self.writer.reopen()?;
+            self.standing = Standing::Good;
+        }
+        let positions = self.member.take_up(&listed, &self.reader)?;
+        // More members than partitions: this one waits.
+        Ok(if positions.is_empty() { Polled::Idle } else { Polled::Assigned(positions) })
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
-        if self.fenced {
-            return Ok(Committed::Fenced);
+        match self.standing {
+            Standing::Good => {}
+            Standing::InDoubt => panic!("an epoch in doubt is resolved before the next one"),
+            Standing::Out | Standing::NameTaken => return Ok(Committed::Fenced),
         }
         if epoch.outputs.is_empty() && epoch.positions.is_empty() {
             return Ok(Committed::Done);
@@ -92,27 +120,25 @@ impl Log for KafkaLog {
         let Some(proof) = self.member.proof() else { return Ok(Committed::Fenced) };
         let positions = self.member.listed(epoch.positions);
         let positions = (!epoch.positions.is_empty()).then_some((&positions, &proof));
-        match self.writer.write(epoch.outputs, positions)? {
-            Written::Done => Ok(Committed::Done),
-            Written::InDoubt => Ok(Committed::InDoubt),
-            Written::NameTaken => {
-                self.fenced = true;
-                Ok(Committed::Fenced)
-            }
-            Written::NotMember => {
-                // Nothing was committed, and the name is still ours: end the open transaction, or readers would wait
-                // for its timeout. The next poll tells what was lost.
-                self.writer.reopen()?;
-                Ok(Committed::Fenced)
-            }
-        }
+        let (standing, committed) = match self.writer.write(epoch.outputs, positions)? {
+            Written::Done => (Standing::Good, Committed::Done),
+            Written::InDoubt => (Standing::InDoubt, Committed::InDoubt),
+            Written::NotMember => (Standing::Out, Committed::Fenced),
+            Written::NameTaken => (Standing::NameTaken, Committed::Fenced),
+        };
+        self.standing = standing;
+        Ok(committed)
     }
 
     fn resolve(&mut self) -> Result<Positions, LogError> {
-        if self.fenced {
-            return Err(name_taken(&self.name));
+        match self.standing {
+            Standing::Good | Standing::InDoubt => {
+                self.writer.reopen()?;
+                self.standing = Standing::Good;
+            }
+            Standing::Out => {}
+            Standing::NameTaken => return Err(name_taken(&self.name)),
         }
-        self.writer.reopen()?;
         self.member.committed(&self.member.partitions(), &self.reader)
     }
 

@@ -94,7 +94,7 @@ impl Writer {
         outputs: &Outbox,
         positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
     ) -> Result<Written, LogError> {
-        let producer = self.producer.take().expect("an epoch in doubt is resolved before the next one");
+        let producer = self.producer.take().expect("a producer is replaced after anything but success");
         let deadline = Deadline::after(self.timeout);
         match self.transact(&producer, outputs, positions, deadline) {
             Ok(()) => {
@@ -169,17 +169,23 @@ impl Failure {
         tracing::warn!(target: "kafka", step, "transaction failed: {why}");
         let what = || format!("commit an epoch ({step})");
         match code {
-            Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress) => {
-                Ok(Written::NotMember)
-            }
-            Some(Code::FencedInstanceId) => Ok(Written::NameTaken),
+            // The group says "fenced" also to a member that it gave up: which of both it was, the next poll tells.
+            Some(
+                Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::RebalanceInProgress
+                | Code::FencedInstanceId,
+            ) => Ok(Written::NotMember),
             // The coordinator says the same to a transaction that took too long, which is only ours to resolve.
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) if !deadline.is_over() => {
                 Ok(Written::NameTaken)
             }
-            Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidTimestamp) => {
-                Err(refused(what(), format!("{why}: the topic does not take what must be written")))
-            }
+            Some(
+                Code::MessageSizeTooLarge
+                | Code::InvalidMessageSize
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp,
+            ) => Err(refused(what(), format!("{why}: the topic does not take what must be written"))),
             Some(
                 Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed
