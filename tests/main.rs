@@ -18,3 +18,7 @@ mod twin;
 
 /// Engine and twin, side by side over seeded worlds; crashes and faults in between.
 mod agreement;
+
+/// The log on a real broker.
+#[cfg(feature = "edge")]
+mod kafka;

@@ -7,5 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crew;
+pub mod feeder;
+pub mod kafka;
 pub mod problem;
 pub mod signals;
