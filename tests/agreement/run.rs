@@ -102,6 +102,16 @@ impl Packing {
     }
 }
 
+/// A tick for every partition.
+pub(crate) fn tick_outbox(tick: Timestamp, partitions: u32) -> Outbox {
+    let mut outbox = Outbox::default();
+    for partition in 0..partitions {
+        let value = br#"{"type":"tick"}"#;
+        outbox.push(Topic::Commands, Partition(partition), tick, None, Some(value), &[]);
+    }
+    outbox
+}
+
 struct Cluster {
     log: Sim,
     rules: Arc<Rules>,
@@ -197,12 +207,7 @@ pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest
             cluster.write(&outbox);
             cluster.drain(&mut dice, crashes);
         }
-        outbox.clear();
-        for partition in 0..packing.partitions {
-            let value = br#"{"type":"tick"}"#;
-            outbox.push(Topic::Commands, Partition(partition), *tick, None, Some(value), &[]);
-        }
-        cluster.write(&outbox);
+        cluster.write(&tick_outbox(*tick, packing.partitions));
         cluster.drain(&mut dice, crashes);
     }
     // The books are with the owners: each partition has exactly one again, once everybody has heard of it.
