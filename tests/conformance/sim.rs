@@ -1,9 +1,10 @@
 //! The log in memory: the contract without faults, and exactly once with them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dockside::engine::log::{Broker, Faults, Log, Polled, Sim};
-use dockside::model::Lane;
+use dockside::engine::log::{Broker, Committed, Epoch, Faults, Log, Outbox, Polled, Positions, Sim};
+use dockside::model::{Lane, Partition, Timestamp, Topic};
 
 use super::copy::{self, CopyJob, Progress};
 use super::{scans, suite};
@@ -102,11 +103,10 @@ fn storm(seed: u64) -> Vec<(usize, Progress)> {
 }
 
 #[test]
-fn every_fault_does_happen() {
-    // Each row: a fault that always strikes, and what a member sees of it.
-    type Row = (&'static str, Faults, fn(&mut Vec<String>) -> bool);
-    let seen = |want: &'static str| move |all: &Vec<String>| all.iter().any(|polled| polled.contains(want));
-    let rows: [Row; 4] = [
+fn every_fault_of_a_poll_does_happen() {
+    type Seen = fn(&[String]) -> bool;
+    let contains = |all: &[String], what: &str| all.iter().any(|polled| polled.contains(what));
+    let rows: [(&str, Faults, Seen); 4] = [
         ("idle", Faults { idle: 1000, ..Faults::default() }, |all| all.iter().all(|polled| polled == "Idle")),
         ("rebalance", Faults { rebalance: 500, ..Faults::default() }, |all| {
             all.iter().any(|polled| polled.contains("lost: false"))
@@ -122,14 +122,40 @@ fn every_fault_does_happen() {
         let sim = Sim::with_faults(1, 7, faults);
         sim.append(&scans((0..50).map(|n| (0, n)))).expect("an append");
         let mut member = sim.join("a").expect("a member");
-        let mut all: Vec<_> = (0..40)
-            .map(|_| member.poll(Lane::Scans, 50, Duration::ZERO).expect("a poll"))
-            .map(|polled| match polled {
+        let all: Vec<_> = (0..40)
+            .map(|_| match member.poll(Lane::Scans, 50, Duration::ZERO).expect("a poll") {
                 Polled::Records { batch, .. } => format!("Records {}", batch.len()),
                 other => format!("{other:?}"),
             })
             .collect();
-        assert!(happened(&mut all), "{name}: {all:?}");
-        assert_eq!(seen("Assigned")(&all), name != "idle");
+        assert!(happened(&all), "{name}: {all:?}");
+        assert_eq!(contains(&all, "Assigned"), name != "idle");
+    }
+}
+
+#[test]
+fn every_fault_of_a_commit_does_happen() {
+    for (faults, want) in [
+        (Faults { undone: 1000, ..Faults::default() }, [(Committed::Undone, 0)].as_slice()),
+        (Faults { fenced: 1000, ..Faults::default() }, &[(Committed::Fenced, 0)]),
+        (Faults { in_doubt: 1000, ..Faults::default() }, &[(Committed::InDoubt, 0), (Committed::InDoubt, 1)]),
+    ] {
+        let mut seen = BTreeSet::new();
+        for seed in 0..20 {
+            let sim = Sim::with_faults(1, seed, faults);
+            let mut member = sim.join("a").expect("a member");
+            super::assigned(&mut member);
+            let mut outputs = Outbox::default();
+            outputs.push(Topic::Shipments, Partition(0), Timestamp(0), None, Some(b"1"), &[]);
+            let positions = Positions::from([((Lane::Scans, Partition(0)), 0)]);
+            let committed =
+                member.commit(Epoch { outputs: &outputs, positions: &positions }).expect("an answer");
+            let mut count = 0;
+            sim.read(Topic::Shipments, Partition(0), 0, 9, &mut |_| count += 1).expect("records");
+            seen.insert((format!("{committed:?}"), count));
+        }
+        let want: BTreeSet<_> =
+            want.iter().map(|(committed, count)| (format!("{committed:?}"), *count)).collect();
+        assert_eq!(seen, want);
     }
 }

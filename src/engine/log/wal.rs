@@ -33,7 +33,8 @@ pub(super) const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// What an acknowledged step survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The end of the process, however sudden; after a power cut the latest steps may be gone, whole.
+    /// The end of the process, however sudden. After a power cut the latest steps may be gone, whole; a log that was
+    /// hurt further back than its last segment is refused.
     Process,
     /// A power cut too: each step waits for the disk.
     Disk,
