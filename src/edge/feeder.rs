@@ -65,7 +65,12 @@ impl Feeder {
     }
 
     /// Appends a phase of a world, and the tick that closes it.
-    pub fn phase<B: Broker>(&mut self, broker: &B, phase: &Phase, messages: &Messages) -> Result<(), LogError> {
+    pub fn phase<B: Broker>(
+        &mut self,
+        broker: &B,
+        phase: &Phase,
+        messages: &Messages,
+    ) -> Result<(), LogError> {
         for message in messages.iter() {
             let partition = Partition(message.partition);
             let (key, value) = (message.key, Some(message.value));
