@@ -61,6 +61,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         epoch_ms: config.engine.epoch_ms,
         epoch_records_max: config.engine.epoch_records_max,
         close_when_drained: true,
+        // Phases wait for each other: an idle worker looks again soon.
+        poll_wait: PATIENCE,
         secret: secret(),
         ..WorkerConfig::default()
     };
