@@ -3,8 +3,8 @@
 //! Enters: a [`Broker`] and the rules. Leaves: committed epochs, and in the end the counters of all partitions. Always true:
 //! a worker that fails stops the crew; stopping closes the open epochs and writes images first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -64,16 +64,17 @@ impl Crew {
         B: Broker,
         B::Member: Send + 'static,
     {
+        let leaving = Arc::new(Barrier::new(workers as usize));
         let mut crew = Crew { stop: Arc::new(AtomicBool::new(false)), gauges: vec![], threads: vec![] };
         for number in 0..workers {
             let member = broker.join(&format!("{name}-{number}"))?;
             let worker = Worker::new(member, Arc::clone(rules), config.clone());
             let (gauge, stop) = (Arc::new(Gauge::default()), Arc::clone(&crew.stop));
+            let leaving = Arc::clone(&leaving);
             crew.gauges.push(Arc::clone(&gauge));
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-                let ended = work(worker, &gauge, &stop);
-                gauge.ended.store(true, Ordering::Release);
-                ended
+                let _guard = AbortOnPanic;
+                work(worker, &gauge, &stop, &leaving)
             });
             crew.threads.push(thread.map_err(|error| LogError {
                 what: format!("starting worker {number}"),
@@ -154,10 +155,41 @@ impl Crew {
     }
 }
 
-fn work<L: Log>(mut worker: Worker<L>, gauge: &Gauge, stop: &AtomicBool) -> Result<Counters, LogError> {
+/// A broken invariant ends the process: what was not committed is read again by the next one.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+fn work<L: Log>(
+    mut worker: Worker<L>,
+    gauge: &Gauge,
+    stop: &AtomicBool,
+    leaving: &Barrier,
+) -> Result<Counters, LogError> {
+    let turned = turn_until(&mut worker, gauge, stop);
+    gauge.ended.store(true, Ordering::Release);
+    // A member that leaves hands its partitions to those that still poll, so nobody leaves before all have stopped.
+    leaving.wait();
+    let ended = turned.and_then(|()| {
+        worker.close()?;
+        Ok((worker.counters(), worker.shutdown()?))
+    });
+    leaving.wait();
+    ended.map(|(counters, _member)| counters)
+}
+
+fn turn_until<L: Log>(worker: &mut Worker<L>, gauge: &Gauge, stop: &AtomicBool) -> Result<(), LogError> {
     while !stop.load(Ordering::Acquire) {
         match worker.turn(clock::now())? {
-            Turn::Worked => drop(gauge.busy.fetch_add(1, Ordering::Release)),
+            Turn::Worked => {
+                gauge.busy.fetch_add(1, Ordering::Release);
+            }
             Turn::Undone => {
                 gauge.undone.fetch_add(1, Ordering::Relaxed);
                 gauge.busy.fetch_add(1, Ordering::Release);
@@ -169,20 +201,18 @@ fn work<L: Log>(mut worker: Worker<L>, gauge: &Gauge, stop: &AtomicBool) -> Resu
                 gauge.scans.store(worker.counters().read, Ordering::Relaxed);
                 gauge.busy.fetch_add(1, Ordering::Release);
             }
-            Turn::Idle if worker.is_drained() => drop(gauge.quiet.fetch_add(1, Ordering::Release)),
+            Turn::Idle if worker.is_drained() => {
+                gauge.quiet.fetch_add(1, Ordering::Release);
+            }
             Turn::Idle => {}
             Turn::Fenced => {
                 return Err(LogError {
                     what: "going on as a member of the group".to_owned(),
-                    why: "another process has the same instance name: give each its own (kafka.instance)"
-                        .to_owned(),
+                    why: "another process has the same name: give each its own (kafka.instance)".to_owned(),
                     refused: true,
                 });
             }
         }
     }
-    worker.close()?;
-    let counters = worker.counters();
-    worker.shutdown()?;
-    Ok(counters)
+    Ok(())
 }

@@ -1,20 +1,19 @@
 //! Input files: a path, or `-` for stdin.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use crate::edge::problem::{Exit, Failure, Problem};
 
 /// Opens a file, or stdin for `-`.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(BufReader::with_capacity(1 << 16, std::io::stdin())));
-    }
-    match File::open(path) {
-        Ok(file) => Ok(Box::new(BufReader::with_capacity(1 << 16, file))),
-        Err(error) => Err(cannot_read(path, &error)),
-    }
+pub(crate) fn open(path: &Path) -> Result<BufReader<Box<dyn Read + Send>>, Failure> {
+    let bytes: Box<dyn Read + Send> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| cannot_read(path, &error))?)
+    };
+    Ok(BufReader::with_capacity(1 << 16, bytes))
 }
 
 /// All bytes of a file, or of stdin for `-`.

@@ -9,16 +9,25 @@ mod output;
 mod carriers;
 mod check;
 mod decode;
+mod demo;
+mod generate;
+mod intake;
 mod replay;
+mod run;
+mod summary;
 mod tracking;
+mod world;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::config::{self, Config, Inputs, Loaded};
-use super::problem::{Exit, Failure};
+use super::problem::{Exit, Failure, Problem};
+use crate::engine::log::LogError;
 use crate::model::Timestamp;
 
 /// Tells a fulfillment center's dock what to expect, from every carrier scan.
@@ -30,13 +39,17 @@ struct Cli {
     command: Command,
 }
 
+/// In the order of a tour: try, run, look.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
+    Generate(generate::GenerateArgs),
     Replay(replay::ReplayArgs),
     Decode(decode::DecodeArgs),
     Tracking(tracking::TrackingArgs),
     Carriers(carriers::CarriersArgs),
     Check(check::CheckArgs),
+    Run(run::RunArgs),
 }
 
 /// Where the configuration comes from: defaults < file < environment < `--set`.
@@ -65,6 +78,30 @@ impl ConfigArgs {
     }
 }
 
+/// The failure of a log: it cannot be reached, or going on could lose data.
+fn log_failure(error: &LogError) -> Failure {
+    let (exit, code) = if error.refused { (Exit::Refused, "E0401") } else { (Exit::Connect, "E0301") };
+    let what = format!("{} failed", error.what);
+    Failure::new(exit, Problem::error(code, what).help(error.why.clone()))
+}
+
+/// The failure to hear signals.
+fn cannot_listen(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Connect, Problem::error("E0201", format!("cannot listen to signals: {error}")))
+}
+
+/// A number that nobody outside knows, for the hashes of tables.
+fn secret() -> u64 {
+    // The standard library seeds this from the operating system.
+    RandomState::new().build_hasher().finish()
+}
+
+/// Worker threads: as many as asked for, else one per core.
+fn workers_or_cores(asked: u32) -> u32 {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    if asked > 0 { asked } else { u32::try_from(cores()).unwrap_or(1) }
+}
+
 /// Reads an instant of an argument.
 fn instant(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
@@ -81,12 +118,15 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
-    let outcome = match cli.command {
-        Command::Replay(args) => replay::run(&args),
-        Command::Decode(args) => decode::run(&args),
-        Command::Tracking(args) => tracking::run(&args),
-        Command::Carriers(args) => carriers::run(&args),
-        Command::Check(args) => check::run(&args),
+    let outcome = match &cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Generate(args) => generate::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Tracking(args) => tracking::run(args),
+        Command::Carriers(args) => carriers::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Run(args) => run::run(args),
     };
     match outcome {
         Ok(exit) => exit.into(),

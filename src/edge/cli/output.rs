@@ -6,6 +6,7 @@
 use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -205,6 +206,46 @@ pub(crate) fn tell(text: &str) {
 /// Tells a problem, on stderr.
 pub(crate) fn tell_problem(problem: &Problem) {
     tell(problem.render(colours()).trim_end_matches('\n'));
+}
+
+/// A line that shows how far it is, on a terminal only.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Counts scans up to a total.
+    pub(crate) fn start(total: u64, is_shown: bool) -> Progress {
+        let style = "{bar:30} {human_pos} of {human_len} scans  {per_sec}  {elapsed}";
+        Progress::styled(ProgressBar::with_draw_target(Some(total), target(is_shown)), style)
+    }
+
+    /// Counts scans without an end.
+    pub(crate) fn service() -> Progress {
+        let style = "{spinner} {human_pos} scans  {per_sec}  {elapsed}";
+        Progress::styled(ProgressBar::with_draw_target(None, target(true)), style)
+    }
+
+    fn styled(bar: ProgressBar, style: &str) -> Progress {
+        bar.set_style(ProgressStyle::with_template(style).expect("the template is tested by every run"));
+        Progress { bar }
+    }
+
+    /// Shows how many there are.
+    pub(crate) fn show(&self, count: u64) {
+        self.bar.set_position(count);
+    }
+
+    /// Takes the line away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Hidden unless stderr is a terminal.
+fn target(is_shown: bool) -> ProgressDrawTarget {
+    if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
 use crate::carriers::Catalogue;
+use crate::edge::kafka::KafkaConfig;
 use crate::edge::problem::{Exit, Failure, Problem, Severity, Source};
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
 use crate::stations::{ClockSource, Rules};
@@ -61,6 +62,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// What the Kafka client is told.
+    pub fn kafka_config(&self) -> KafkaConfig {
+        let exposed = |properties: &Properties| {
+            properties.iter().map(|(name, property)| (name.as_str(), property.expose())).collect()
+        };
+        KafkaConfig {
+            bootstrap_servers: self.kafka.bootstrap_servers.clone(),
+            topic_prefix: self.kafka.topic_prefix.clone(),
+            group_id: self.kafka.group_id.clone(),
+            instance: self.kafka.instance.clone(),
+            partitions: self.engine.partitions,
+            replication: self.kafka.replication,
+            properties: exposed(&self.kafka.properties),
+            consumer_properties: exposed(&self.kafka.consumer_properties),
+            producer_properties: exposed(&self.kafka.producer_properties),
+        }
+    }
+
     /// What the stations judge by.
     pub fn rules(self) -> Rules {
         Rules { catalogue: self.catalogue, fcs: self.fcs, settings: self.settings }
@@ -79,7 +98,7 @@ pub struct KafkaSettings {
     /// The stable name of this process.
     pub instance: String,
     /// Copies of each partition, for topics that are created.
-    pub replication: i32,
+    pub replication: u32,
     /// Whether `run` creates missing topics.
     pub create_topics: bool,
     /// Properties for consumers and producers.
@@ -98,7 +117,7 @@ pub struct EngineSettings {
     /// Partitions of every topic.
     pub partitions: u32,
     /// The longest an epoch stays open.
-    pub epoch_ms: u64,
+    pub epoch_ms: i64,
     /// The most input records of an epoch.
     pub epoch_records_max: usize,
     /// Where ticks come from.
