@@ -3,6 +3,13 @@
 /// What every log must do, and what the in-process ones do beyond it.
 mod conformance;
 
+/// The binary as a person or a script meets it.
+#[cfg(feature = "edge")]
+mod cli;
+
+/// What must not be in the sources.
+mod tidy;
+
 /// The README's example through `replay`.
 mod replay;
 
@@ -14,3 +21,7 @@ mod twin;
 
 /// Engine and twin, side by side over seeded worlds; crashes and faults in between.
 mod agreement;
+
+/// The log on a real broker.
+#[cfg(feature = "edge")]
+mod kafka;

@@ -1,1 +1,13 @@
-//! Everything that touches the world.
+//! Everything that touches the world: arguments, configuration, clocks, files, terminals and the Kafka client.
+//!
+//! Always true: nothing outside this folder knows it. Bad bytes stay values here too; what fails here is the world, and
+//! it is told as a [`problem::Problem`]: what, where, why, and what to do next.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crew;
+pub mod feeder;
+pub mod kafka;
+pub mod problem;
+pub mod signals;

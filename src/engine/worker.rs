@@ -290,9 +290,7 @@ impl<L: Log> Worker<L> {
                 owned.stations.advance(rules, hops, &mut out);
                 owned.stations.publish(rules, &mut out);
             }
-            let mut dirty = owned.touched;
-            owned.stations.delta(|_, _| dirty = true);
-            if !dirty {
+            if !owned.touched && !owned.stations.is_touched() {
                 owned.stations.commit();
                 continue;
             }

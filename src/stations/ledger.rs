@@ -222,6 +222,11 @@ impl LedgerStation {
         }
     }
 
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// What this epoch changed, as it is now; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(&LedgerKey, Option<&[u8]>)) {
         for key in &self.touched {

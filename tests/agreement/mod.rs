@@ -3,7 +3,7 @@
 //!
 //! One seed is one world. A failure prints the seed; `DOCKSIDE_SEED=n` replays it alone, `DOCKSIDE_SEEDS=a..b` runs a campaign.
 
-mod run;
+pub(crate) mod run;
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ fn seeds(sample: Range<u64>) -> Range<u64> {
     sample
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { grace_ms: 0, ..Settings::default() }
 }
 

@@ -1,0 +1,88 @@
+//! Feeding a log: worlds, replay lines and ticks become records of its inputs.
+//!
+//! Always true: a tick goes to every partition of `commands`, behind everything that was fed before it.
+
+use crate::engine::log::{Broker, LogError, Outbox};
+use crate::engine::replay::{ReplayLine, ReplayTopic};
+use crate::model::{Partition, Timestamp, Topic, partition_of};
+use crate::workload::{Messages, Phase};
+
+/// What a tick looks like among commands.
+const TICK: &[u8] = br#"{"type":"tick"}"#;
+
+/// Appends go out in pieces of about this size.
+const PIECE_BYTES: usize = 1 << 20;
+/// And of at most this many records.
+const PIECE_RECORDS: usize = 8_192;
+
+/// Collects records for one append.
+#[derive(Debug, Default)]
+pub struct Feeder {
+    outbox: Outbox,
+    /// Where the next record without a key goes.
+    turn: u32,
+}
+
+impl Feeder {
+    /// Whether it is time to append.
+    pub fn is_full(&self) -> bool {
+        self.outbox.len() >= PIECE_RECORDS || self.outbox.bytes_len() >= PIECE_BYTES
+    }
+
+    /// What was collected.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Forgets what was collected.
+    pub fn clear(&mut self) {
+        self.outbox.clear();
+    }
+
+    /// Adds a replay line: a key decides the partition, records without one take turns.
+    pub fn line(&mut self, line: &ReplayLine, partitions: u32) {
+        let topic = match line.topic {
+            ReplayTopic::Commands => Topic::Commands,
+            ReplayTopic::Scans => Topic::Scans,
+            ReplayTopic::Ticks => return self.tick(line.timestamp, partitions),
+        };
+        let partition = match &line.key {
+            Some(key) => partition_of(key, partitions),
+            None => {
+                self.turn = (self.turn + 1) % partitions;
+                self.turn
+            }
+        };
+        let (key, value) = (line.key.as_deref(), line.value.as_deref());
+        self.outbox.push(topic, Partition(partition), line.timestamp, key, value, &[]);
+    }
+
+    /// Adds a tick for every partition.
+    pub fn tick(&mut self, at: Timestamp, partitions: u32) {
+        for partition in 0..partitions {
+            self.outbox.push(Topic::Commands, Partition(partition), at, None, Some(TICK), &[]);
+        }
+    }
+
+    /// Appends a phase of a world, and the tick that closes it.
+    pub fn phase<B: Broker>(
+        &mut self,
+        broker: &B,
+        phase: &Phase,
+        messages: &Messages,
+    ) -> Result<(), LogError> {
+        for message in messages.iter() {
+            let partition = Partition(message.partition);
+            let (key, value) = (message.key, Some(message.value));
+            self.outbox.push(message.topic, partition, message.timestamp, key, value, &[]);
+            if self.is_full() {
+                broker.append(&self.outbox)?;
+                self.outbox.clear();
+            }
+        }
+        self.tick(phase.tick, broker.partitions());
+        broker.append(&self.outbox)?;
+        self.outbox.clear();
+        Ok(())
+    }
+}

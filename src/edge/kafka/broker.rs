@@ -1,0 +1,183 @@
+//! Kafka seen from outside the workers: who feeds inputs, reads outputs and starts members.
+//!
+//! Enters: records to append, offsets to read from. Leaves: committed records, members, the lag. Always true: an
+//! append is one transaction, so that a reader sees all of it or nothing.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rdkafka::Offset;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+
+use super::clients::Quiet;
+use super::config::KafkaConfig;
+use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
+use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::reader::{Reader, Until, Wanted};
+use super::topics;
+use super::worker::KafkaLog;
+use super::writer::{Writer, Written};
+use crate::engine::log::{Broker, Headers, LogError, Outbox, Record};
+use crate::model::{Lane, Partition, Topic};
+
+/// A lag of up to so many offsets is counted record by record.
+const COUNTED: u64 = 10_000;
+
+/// The whole log on Kafka.
+pub struct KafkaBroker {
+    config: KafkaConfig,
+    partitions: u32,
+    reader: Reader,
+    /// Asks for the group's positions; never joins it.
+    group: BaseConsumer<Quiet>,
+    /// Started by the first append.
+    writer: Mutex<Option<Writer>>,
+}
+
+impl KafkaBroker {
+    /// Looks at the topics, which must be there (see [`super::create_topics`]).
+    pub fn open(config: &KafkaConfig) -> Result<KafkaBroker, LogError> {
+        config.checked()?;
+        let name = format!("{}-outside", config.instance);
+        let reader = Reader::open(config, &name)?;
+        let partitions = topics::counts_fit(config, &reader)?;
+        let group = config
+            .reader(&name)
+            .create_with_context(Quiet)
+            .map_err(|error| unreachable("create a client", reason(&error)))?;
+        Ok(KafkaBroker { config: config.clone(), partitions, reader, group, writer: Mutex::new(None) })
+    }
+
+    /// A name that no other process and no other handle uses: appends of one never end those of another.
+    fn feed_name(&self) -> String {
+        static HANDLES: AtomicU64 = AtomicU64::new(0);
+        #[expect(clippy::disallowed_methods, reason = "a name of the edge, not a time of the stations")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_millis());
+        let handle = HANDLES.fetch_add(1, Ordering::Relaxed);
+        format!("{}-feed-{}-{since}-{handle}", self.config.instance, std::process::id())
+    }
+
+    /// The group's next offsets of a lane's partitions; none where nothing was committed.
+    fn committed(&self, lane: Lane) -> Result<Vec<Option<u64>>, LogError> {
+        let names = self.config.names();
+        let topic = names.of(lane.topic());
+        let wanted = || {
+            let mut list = TopicPartitionList::new();
+            for partition in (0..self.partitions).map(Partition) {
+                list.add_partition(topic, kafka_partition(partition));
+            }
+            list
+        };
+        let committed =
+            Deadline::after(PATIENCE)
+                .retry(|| self.group.committed_offsets(wanted(), REQUEST))
+                .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
+        let offset = |p| match committed.find_partition(topic, kafka_partition(Partition(p)))?.offset() {
+            Offset::Offset(next) => Some(offset_of(next)),
+            _ => None,
+        };
+        Ok((0..self.partitions).map(offset).collect())
+    }
+}
+
+impl fmt::Debug for KafkaBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaBroker").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Broker for KafkaBroker {
+    type Member = KafkaLog;
+
+    fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    fn join(&self, name: &str) -> Result<KafkaLog, LogError> {
+        KafkaLog::open(&self.config, name)
+    }
+
+    fn append(&self, records: &Outbox) -> Result<(), LogError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = match held.take() {
+            Some(writer) => writer,
+            None => Writer::open(self.config.transactional_producer(&self.feed_name()), self.config.names())?,
+        };
+        match writer.write(records, None)? {
+            Written::Done => {
+                *held = Some(writer);
+                Ok(())
+            }
+            other => Err(unreachable("append records", format!("{other:?}: they may or may not be there"))),
+        }
+    }
+
+    fn append_marked(&self, _: &Outbox, name: &str, _: u64) -> Result<(), LogError> {
+        Err(refused(
+            format!("append with the mark `{name}`"),
+            "Kafka keeps no marks beside records; read files into `run --local DIR`",
+        ))
+    }
+
+    fn mark(&self, _: &str) -> Result<Option<u64>, LogError> {
+        Ok(None)
+    }
+
+    fn read_with_headers(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        from: u64,
+        max: usize,
+        sink: &mut dyn FnMut(Record<'_>, Headers<'_>),
+    ) -> Result<u64, LogError> {
+        let (start, _) = self.reader.ends(topic, partition)?;
+        let mut left = max;
+        let each = &mut |message: &BorrowedMessage<'_>, record: Record<'_>| {
+            let headers: Vec<(&str, &[u8])> = message
+                .headers()
+                .into_iter()
+                .flat_map(|headers| headers.iter())
+                .map(|header| (header.key, header.value.unwrap_or_default()))
+                .collect();
+            sink(record, &headers);
+            left -= 1;
+            Ok(if left == 0 { Wanted::NoMore } else { Wanted::More })
+        };
+        if max == 0 {
+            return Ok(from);
+        }
+        self.reader.read(topic, partition, from.max(start), Until::StableEnd, each)
+    }
+
+    fn lag(&self) -> Result<u64, LogError> {
+        let mut lag = 0;
+        for lane in Lane::ALL {
+            for (partition, committed) in (0..).map(Partition).zip(self.committed(lane)?) {
+                let (start, end) = self.reader.ends(lane.topic(), partition)?;
+                let from = committed.unwrap_or(start).max(start);
+                if from >= end {
+                    continue;
+                }
+                // Control records and aborted ones take offsets too, so that the distance says only how many there
+                // may be. Far behind, that is near enough; near the end each counts.
+                if end - from > COUNTED {
+                    lag += end - from;
+                    continue;
+                }
+                self.reader.read(lane.topic(), partition, from, Until::StableEnd, &mut |_, _| {
+                    lag += 1;
+                    Ok(Wanted::More)
+                })?;
+            }
+        }
+        Ok(lag)
+    }
+}

@@ -1,0 +1,206 @@
+//! What the clients tell us while they are polled: log lines, errors, rebalances, deliveries.
+//!
+//! Enters: callbacks. Leaves: notes that the worker reads afterwards. Always true: a callback only takes a note (and
+//! lets go when the member is closing); nothing in here blocks.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaRespErr;
+
+/// The lock of a note: whoever panicked while holding it left a whole note.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waiting for any of many queues.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: Mutex<bool>,
+    ringing: Condvar,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        *locked(&self.rung) = true;
+        self.ringing.notify_one();
+    }
+
+    /// Forgets what rang so far; call it before looking at the queues.
+    pub(super) fn silence(&self) {
+        *locked(&self.rung) = false;
+    }
+
+    /// Returns when it rings, or has rung since the last silence, or after `wait`.
+    pub(super) fn wait(&self, wait: Duration) {
+        let rung = locked(&self.rung);
+        drop(
+            self.ringing
+                .wait_timeout_while(rung, wait, |rung| !*rung)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+/// Log lines and errors of every client go to the program's own log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, why: &str) {
+        log_error(&error, why);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => tracing::warn!(target: "kafka", facility, "{line}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "kafka", facility, "{line}")
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "kafka", facility, "{line}"),
+    }
+}
+
+fn log_error(error: &KafkaError, why: &str) {
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        tracing::warn!(target: "kafka", "{why}");
+    }
+}
+
+/// What happened to the membership, in order. Every one but an error must be answered by (un)assigning.
+#[derive(Clone, Debug)]
+pub(super) enum Rebalanced {
+    Assign(Vec<(String, i32)>),
+    Revoke { lost: bool },
+    Failed(RDKafkaErrorCode),
+}
+
+/// The notes of a group's member.
+#[derive(Debug, Default)]
+pub(super) struct MemberNotes {
+    rebalanced: Mutex<VecDeque<Rebalanced>>,
+    closing: AtomicBool,
+}
+
+impl MemberNotes {
+    pub(super) fn next(&self) -> Option<Rebalanced> {
+        locked(&self.rebalanced).pop_front()
+    }
+
+    /// From now on every rebalance is answered at once by letting go.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+}
+
+impl ClientContext for MemberNotes {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, why: &str) {
+        log_error(&error, why);
+    }
+}
+
+impl ConsumerContext for MemberNotes {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        if self.closing.load(Ordering::Acquire) {
+            if let Err(error) = consumer.unassign() {
+                tracing::warn!(target: "kafka", "cannot let go while closing: {error}");
+            }
+            return;
+        }
+        let note = match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalanced::Assign(
+                partitions.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect(),
+            ),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                Rebalanced::Revoke { lost: consumer.assignment_lost() }
+            }
+            other => Rebalanced::Failed(other.into()),
+        };
+        locked(&self.rebalanced).push_back(note);
+    }
+}
+
+/// The notes of a producer: the first delivery that failed.
+#[derive(Debug, Default)]
+pub(super) struct DeliveryNotes {
+    failed: Mutex<Option<RDKafkaErrorCode>>,
+}
+
+impl DeliveryNotes {
+    /// The first failure since the last call.
+    pub(super) fn take_failure(&self) -> Option<RDKafkaErrorCode> {
+        locked(&self.failed).take()
+    }
+}
+
+impl ClientContext for DeliveryNotes {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, why: &str) {
+        log_error(&error, why);
+    }
+}
+
+impl ProducerContext for DeliveryNotes {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            locked(&self.failed).get_or_insert(code);
+        }
+    }
+}
+
+/// Waits on this thread for an answer that another thread of the client brings.
+pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! A member of the group: which partitions are ours, and the records of their lanes.
+//!
+//! Enters: polls, seeks. Leaves: [`Polled`] values. Always true:
+//! - every (lane, partition) has a queue of its own in the client, which stops fetching when that queue is full: no
+//!   lane can fill another's memory, and none is read before it is polled;
+//! - a rebalance is noted by the callback and carried out here: what is given is taken up at the group's stable
+//!   positions, a revocation is reported first and completed by the next poll;
+//! - queues are let go before the consumer is closed, else closing would wait for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::clients::{Bell, MemberNotes, Rebalanced};
+use super::config::KafkaConfig;
+use super::names::{
+    TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
+};
+use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::reader::{Reader, record_of};
+use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
+use crate::model::{Lane, Partition};
+
+/// A batch takes no further record once it has this many bytes.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// How long we sleep at most without looking at the queues: a missed ring costs no more.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+pub(super) struct Member {
+    name: String,
+    names: TopicNames,
+    consumer: Arc<BaseConsumer<MemberNotes>>,
+    bell: Arc<Bell>,
+    queues: BTreeMap<(Lane, Partition), LaneQueue>,
+    /// The partition of a lane that was looked at last, so that none starves.
+    turns: [Option<Partition>; Lane::ALL.len()],
+    /// A revocation that was reported and waits for the next poll.
+    returning: bool,
+}
+
+/// What a poll of the member brought.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Polled(Polled),
+    /// The group gave us these topics' partitions.
+    Given(Vec<(String, i32)>),
+}
+
+struct LaneQueue {
+    queue: PartitionQueue<MemberNotes>,
+    /// The least offset that is still wanted.
+    next: u64,
+    end: End,
+}
+
+/// What the reader of a queue knows about its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// There may be more.
+    Ahead,
+    /// It was reached, and must be told.
+    Reached,
+    /// It was told.
+    Told,
+}
+
+impl Member {
+    /// Subscribes; assignments come with the polls.
+    pub(super) fn join(config: &KafkaConfig, name: &str, partitions: u32) -> Result<Member, LogError> {
+        let failed = |error: &KafkaError| unreachable(format!("join the group as `{name}`"), reason(error));
+        let names = config.names();
+        let bell = Arc::new(Bell::default());
+        let mut consumer: BaseConsumer<MemberNotes> = config
+            .member(name, partitions)
+            .create_with_context(MemberNotes::default())
+            .map_err(|error| failed(&error))?;
+        consumer.set_nonempty_callback({
+            let bell = Arc::clone(&bell);
+            move || bell.ring()
+        });
+        consumer.subscribe(&Lane::ALL.map(|lane| names.of(lane.topic()))).map_err(|error| failed(&error))?;
+        Ok(Member {
+            name: name.to_owned(),
+            names,
+            consumer: Arc::new(consumer),
+            bell,
+            queues: BTreeMap::new(),
+            turns: [None; Lane::ALL.len()],
+            returning: false,
+        })
+    }
+
+    /// The next thing that happened. What was given must be taken up before the next poll.
+    pub(super) fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Happened, LogError> {
+        assert!(max > 0, "a poll for no record");
+        if std::mem::take(&mut self.returning) {
+            self.let_go()?;
+        }
+        let deadline = Deadline::after(wait);
+        loop {
+            self.bell.silence();
+            if let Some(happened) = self.membership()? {
+                return Ok(happened);
+            }
+            if let Some(polled) = self.drain(lane, max)? {
+                return Ok(Happened::Polled(polled));
+            }
+            let left = deadline.left();
+            if left.is_zero() {
+                return Ok(Happened::Polled(Polled::Idle));
+            }
+            self.bell.wait(left.min(LOOK_AGAIN));
+        }
+    }
+
+    /// Serves the client's own events, and carries out one rebalance.
+    fn membership(&mut self) -> Result<Option<Happened>, LogError> {
+        // `None` may mean that an event was served, so one look is not enough.
+        for _ in 0..4 {
+            match self.consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => panic!(
+                    "a record of {} came past its own queue",
+                    rdkafka::message::Message::topic(&message)
+                ),
+                Some(Err(error)) => self.judge(&error)?,
+                None => {}
+            }
+        }
+        match self.consumer.context().next() {
+            None => Ok(None),
+            Some(Rebalanced::Assign(listed)) => Ok(Some(Happened::Given(listed))),
+            Some(Rebalanced::Revoke { lost }) => {
+                let partitions = self.partitions().into_iter().collect::<Vec<_>>();
+                if partitions.is_empty() {
+                    self.let_go()?;
+                    return Ok(None);
+                }
+                self.returning = true;
+                Ok(Some(Happened::Polled(Polled::Revoked { partitions, lost })))
+            }
+            Some(Rebalanced::Failed(code)) => {
+                Err(unreachable(format!("stay in the group as `{}`", self.name), code.to_string()))
+            }
+        }
+    }
+
+    /// Starts reading what the group gave us, at its stable positions.
+    pub(super) fn take_up(
+        &mut self,
+        listed: &[(String, i32)],
+        reader: &Reader,
+    ) -> Result<Positions, LogError> {
+        let mut given: BTreeMap<Partition, BTreeSet<Lane>> = BTreeMap::new();
+        for (topic, partition) in listed {
+            let lane = Lane::ALL.into_iter().find(|lane| self.names.of(lane.topic()) == topic);
+            given.entry(partition_of(*partition)).or_default().extend(lane);
+        }
+        if let Some((partition, lanes)) = given.iter().find(|(_, lanes)| lanes.len() < Lane::ALL.len()) {
+            return Err(refused(
+                format!("take up partition {partition}"),
+                format!(
+                    "the group gave it for {lanes:?} only: the topics of all lanes need equal partition counts and \
+                     every member must subscribe to all of them"
+                ),
+            ));
+        }
+        let partitions: BTreeSet<Partition> = given.into_keys().collect();
+        let positions = self.committed(&partitions, reader)?;
+
+        // The queues come first: from the first record on, all of a partition is in its own queue.
+        self.queues.clear();
+        for (&(lane, partition), &next) in &positions {
+            let mut queue = self
+                .consumer
+                .split_partition_queue(self.names.of(lane.topic()), kafka_partition(partition))
+                .expect("the group gave us that partition");
+            queue.set_nonempty_callback({
+                let bell = Arc::clone(&self.bell);
+                move || bell.ring()
+            });
+            self.queues.insert((lane, partition), LaneQueue { queue, next, end: End::Ahead });
+        }
+        let assignment = self.listed(&positions);
+        self.consumer
+            .assign(&assignment)
+            .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
+        Ok(positions)
+    }
+
+    fn let_go(&mut self) -> Result<(), LogError> {
+        self.queues.clear();
+        self.consumer.unassign().map_err(|error| unreachable("return the revoked partitions", reason(&error)))
+    }
+
+    /// The next batch, or end, of a partition of the lane.
+    fn drain(&mut self, lane: Lane, max: usize) -> Result<Option<Polled>, LogError> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let first = (lane, Partition(0));
+        let last = (lane, Partition(u32::MAX));
+        let turn = self.turns[lane.index()].map_or(first, |partition| (lane, partition));
+        let later = self.queues.range((Excluded(turn), Included(last))).map(|(key, _)| key.1);
+        let earlier = self.queues.range((Included(first), Included(turn))).map(|(key, _)| key.1);
+        let partitions: Vec<Partition> = later.chain(earlier).collect();
+        debug_assert!(self.queues.range((Unbounded, Excluded(first))).all(|(key, _)| key.0 != lane));
+
+        for partition in partitions {
+            let queue = self.queues.get_mut(&(lane, partition)).expect("it was listed");
+            let (batch, failure) = queue.take(max);
+            if let Some(error) = failure {
+                self.judge(&error)?;
+            }
+            let queue = self.queues.get_mut(&(lane, partition)).expect("it was listed");
+            if !batch.is_empty() {
+                self.turns[lane.index()] = Some(partition);
+                return Ok(Some(Polled::Records { lane, partition, batch }));
+            }
+            if queue.end == End::Reached {
+                queue.end = End::Told;
+                self.turns[lane.index()] = Some(partition);
+                return Ok(Some(Polled::Eof { lane, partition }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads on from these positions. What is no longer ours is on its way to somebody else: the next poll says so.
+    pub(super) fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
+        let mut moves = Positions::new();
+        for (&place, &next) in positions {
+            let Some(queue) = self.queues.get_mut(&place) else { continue };
+            if queue.next == next {
+                if queue.end == End::Told {
+                    queue.end = End::Reached;
+                }
+            } else {
+                moves.insert(place, next);
+            }
+        }
+        let deadline = Deadline::after(PATIENCE);
+        while !moves.is_empty() {
+            let failed = |error: &KafkaError| unreachable("seek to the committed positions", reason(error));
+            let outcome = self
+                .consumer
+                .seek_partitions(self.listed(&moves), REQUEST)
+                .map_err(|error| failed(&error))?;
+            for element in outcome.elements() {
+                let lane = Lane::ALL.into_iter().find(|lane| self.names.of(lane.topic()) == element.topic());
+                let place = (lane.expect("we listed lanes only"), partition_of(element.partition()));
+                match element.error() {
+                    Ok(()) => {
+                        let next = moves.remove(&place).expect("we listed it once");
+                        let queue = self.queues.get_mut(&place).expect("it is ours");
+                        (queue.next, queue.end) = (next, End::Ahead);
+                    }
+                    // A partition that was assigned a moment ago has not started yet.
+                    Err(error) if deadline.is_over() => return Err(failed(&error)),
+                    Err(_) => {}
+                }
+            }
+            if !moves.is_empty() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(())
+    }
+
+    /// The group's stable committed positions; where there is none, the first offset that is still there.
+    pub(super) fn committed(
+        &self,
+        partitions: &BTreeSet<Partition>,
+        reader: &Reader,
+    ) -> Result<Positions, LogError> {
+        let wanted = Lane::ALL.iter().flat_map(|&lane| partitions.iter().map(move |&p| ((lane, p), 0)));
+        let wanted: Positions = wanted.collect();
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
+        // Reading committed records only, the client asks for stable offsets: it waits for open transactions.
+        let committed = Deadline::after(PATIENCE)
+            .retry(|| self.consumer.committed_offsets(self.listed(&wanted), REQUEST))
+            .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
+        let mut positions = Positions::new();
+        for &(lane, partition) in wanted.keys() {
+            let element = committed
+                .find_partition(self.names.of(lane.topic()), kafka_partition(partition))
+                .expect("the answer lists what was asked for");
+            element
+                .error()
+                .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
+            let next = match element.offset() {
+                Offset::Offset(next) => offset_of(next),
+                _ => reader.ends(lane.topic(), partition)?.0,
+            };
+            positions.insert((lane, partition), next);
+        }
+        Ok(positions)
+    }
+
+    /// Our partitions, until a revocation is completed.
+    pub(super) fn partitions(&self) -> BTreeSet<Partition> {
+        self.queues.keys().map(|&(_, partition)| partition).collect()
+    }
+
+    /// What proves our membership of this generation; none when our partitions belong to somebody else already.
+    pub(super) fn proof(&self) -> Option<ConsumerGroupMetadata> {
+        // In this order: a membership that ended before the proof was taken is seen as lost.
+        let proof = self.consumer.group_metadata().expect("a member has a group");
+        (!self.consumer.assignment_lost()).then_some(proof)
+    }
+
+    /// Kafka's list of these positions.
+    pub(super) fn listed(&self, positions: &Positions) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for (&(lane, partition), &next) in positions {
+            list.add_partition_offset(
+                self.names.of(lane.topic()),
+                kafka_partition(partition),
+                Offset::Offset(kafka_offset(next)),
+            )
+            .expect("an offset that Kafka holds");
+        }
+        list
+    }
+
+    /// What the client's error means: nothing that it does not repair itself, or the end of this worker.
+    fn judge(&self, error: &KafkaError) -> Result<(), LogError> {
+        let what = || format!("read as `{}`", self.name);
+        let Some(code) = error.rdkafka_error_code() else {
+            return Err(unreachable(what(), reason(error)));
+        };
+        match code {
+            Code::FencedInstanceId => Err(name_taken(&self.name)),
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => Err(refused(
+                what(),
+                "a committed position is no longer there (retention or a re-created topic): records were lost",
+            )),
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+                Err(refused(what(), "a topic or partition is gone"))
+            }
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedVersion => Err(unreachable(what(), reason(error))),
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                Err(unreachable(what(), reason(error)))
+            }
+            // The client reconnects and joins again by itself.
+            _ => {
+                tracing::warn!(target: "kafka", member = self.name, "{}", reason(error));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.consumer.context().close();
+        self.queues.clear();
+        if let Err(error) = self.consumer.unassign() {
+            tracing::warn!(target: "kafka", "cannot let go of the partitions: {}", reason(&error));
+        }
+    }
+}
+
+impl LaneQueue {
+    /// The next records, in order, up to an end or a failure.
+    fn take(&mut self, max: usize) -> (RecordBatch, Option<KafkaError>) {
+        let mut batch = RecordBatch::default();
+        let mut bytes = 0;
+        // An end that was not told yet comes before what was written after it.
+        while self.end != End::Reached && batch.len() < max && bytes < BATCH_BYTES {
+            match self.queue.poll(Duration::ZERO) {
+                None => break,
+                Some(Ok(message)) => {
+                    let record = record_of(&message);
+                    if record.offset < self.next {
+                        continue;
+                    }
+                    self.next = record.offset + 1;
+                    self.end = End::Ahead;
+                    bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+                    batch.push(record);
+                }
+                // Told already and nothing but control records since: that end is the same one.
+                Some(Err(KafkaError::PartitionEOF(_))) if self.end == End::Told => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => self.end = End::Reached,
+                Some(Err(error)) => return (batch, Some(error)),
+            }
+        }
+        (batch, None)
+    }
+}
+
+pub(super) fn name_taken(name: &str) -> LogError {
+    refused(
+        format!("work as `{name}`"),
+        "another member joined under the same name; give every worker its own name",
+    )
+}

@@ -1,0 +1,26 @@
+//! Kafka: the log of a cluster.
+//!
+//! Enters: a [`KafkaConfig`]. Leaves: [`KafkaLog`], one worker's view (a member of the group and its transactional
+//! producer); [`KafkaBroker`], the view from outside; [`create_topics`] and [`check_topics`].
+//! Always true:
+//! - an epoch is one transaction: outputs and positions become visible together, under the member's generation;
+//! - there is one answer to anything but plain success of a transaction: the producer is dropped, a new one with the
+//!   same name ends what the old one left open, and the group's stable positions tell what became of the epoch;
+//! - callbacks of the client only record; whatever blocks runs in `poll`, on the worker's own thread;
+//! - no value of a raw property appears in an error or in `Debug`: it may be a secret.
+
+mod broker;
+mod clients;
+mod config;
+mod member;
+mod names;
+mod patience;
+mod reader;
+mod topics;
+mod worker;
+mod writer;
+
+pub use broker::KafkaBroker;
+pub use config::{KafkaConfig, Properties};
+pub use topics::{check_topics, create_topics};
+pub use worker::KafkaLog;

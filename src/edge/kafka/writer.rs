@@ -1,0 +1,218 @@
+//! The transactional producer of a worker.
+//!
+//! Enters: the outputs of an epoch, with positions and the proof of membership. Leaves: what became of them. Always
+//! true:
+//! - a transaction begins and ends inside one call; after anything but plain success this producer is never used again;
+//! - there is no abort: a new producer of the same name ends what the old one left open, and fences its late requests;
+//! - every delivery was confirmed before the commit is asked for.
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::util::Timeout;
+
+use super::clients::DeliveryNotes;
+use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
+use super::patience::{Deadline, PATIENCE};
+use crate::engine::log::{LogError, OutRecord, Outbox};
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Committed.
+    Done,
+    /// Unknown, or failed: only the committed positions tell.
+    InDoubt,
+    /// A younger producer has our name.
+    NameTaken,
+    /// The group does not take us for the owner any more.
+    NotMember,
+}
+
+pub(super) struct Writer {
+    config: ClientConfig,
+    names: TopicNames,
+    timeout: Duration,
+    producer: Option<BaseProducer<DeliveryNotes>>,
+}
+
+/// The first thing that went wrong in a transaction.
+struct Failure {
+    step: &'static str,
+    code: Option<Code>,
+    why: String,
+}
+
+impl Failure {
+    fn of(step: &'static str) -> impl Fn(KafkaError) -> Failure {
+        move |error| {
+            let code = match &error {
+                KafkaError::Transaction(error) => Some(error.code()),
+                other => other.rdkafka_error_code(),
+            };
+            Failure { step, code, why: reason(&error) }
+        }
+    }
+}
+
+impl Writer {
+    /// A producer of that name. It ends what an older one left open, and fences it.
+    pub(super) fn open(config: ClientConfig, names: TopicNames) -> Result<Writer, LogError> {
+        let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
+        let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
+        let mut writer = Writer { config, names, timeout, producer: None };
+        writer.reopen()?;
+        Ok(writer)
+    }
+
+    /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
+    pub(super) fn reopen(&mut self) -> Result<(), LogError> {
+        self.producer = None;
+        let what = || format!("start the producer `{}`", self.config.get("transactional.id").unwrap_or("?"));
+        let failed = |error: KafkaError| unreachable(what(), reason(&error));
+        let producer: BaseProducer<DeliveryNotes> =
+            self.config.create_with_context(DeliveryNotes::default()).map_err(failed)?;
+        Deadline::after(PATIENCE)
+            .retry(|| {
+                let outcome = producer.init_transactions(self.timeout);
+                producer.poll(Duration::ZERO);
+                outcome
+            })
+            .map_err(failed)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// Writes all of it in one transaction, or nothing.
+    pub(super) fn write(
+        &mut self,
+        outputs: &Outbox,
+        positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+    ) -> Result<Written, LogError> {
+        let producer = self.producer.take().expect("a producer is replaced after anything but success");
+        let deadline = Deadline::after(self.timeout);
+        match self.transact(&producer, outputs, positions, deadline) {
+            Ok(()) => {
+                self.producer = Some(producer);
+                Ok(Written::Done)
+            }
+            Err(failure) => failure.judge(deadline),
+        }
+    }
+
+    fn transact(
+        &self,
+        producer: &BaseProducer<DeliveryNotes>,
+        outputs: &Outbox,
+        positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        producer.begin_transaction().map_err(Failure::of("begin"))?;
+        for record in outputs.iter() {
+            self.send(producer, &record, deadline)?;
+        }
+        if let Some((positions, proof)) = positions {
+            producer
+                .send_offsets_to_transaction(positions, proof, self.timeout)
+                .map_err(Failure::of("write the positions"))?;
+        }
+        // The client's own flush would wait in slices of 100 ms.
+        while producer.in_flight_count() > 0 {
+            producer.poll(Duration::ZERO);
+            if let Some(code) = producer.context().take_failure() {
+                return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
+            }
+            if deadline.is_over() {
+                let why = "the transaction's time is over".to_owned();
+                return Err(Failure { step: "deliver", code: None, why });
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        if let Some(code) = producer.context().take_failure() {
+            return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
+        }
+        producer.commit_transaction(Timeout::Never).map_err(Failure::of("commit"))?;
+        producer.poll(Duration::ZERO);
+        Ok(())
+    }
+
+    /// Hands one record to the client; when its queue is full, waits until there is room.
+    fn send(
+        &self,
+        producer: &BaseProducer<DeliveryNotes>,
+        record: &OutRecord<'_>,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut waiting = kafka_record(record, self.names.of(record.topic));
+        loop {
+            match producer.send(waiting) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if !deadline.is_over() => {
+                    producer.poll(Duration::from_millis(1));
+                    waiting = back;
+                }
+                Err((error, _)) => return Err(Failure::of("write a record")(error)),
+            }
+        }
+    }
+}
+
+impl Failure {
+    /// The single way on from here: nobody guesses whether it was committed.
+    fn judge(self, deadline: Deadline) -> Result<Written, LogError> {
+        let Failure { step, code, why } = self;
+        tracing::warn!(target: "kafka", step, "transaction failed: {why}");
+        let what = || format!("commit an epoch ({step})");
+        match code {
+            // The group says "fenced" also to a member that it gave up: which of both it was, the next poll tells.
+            Some(
+                Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::RebalanceInProgress
+                | Code::FencedInstanceId,
+            ) => Ok(Written::NotMember),
+            // The coordinator says the same to a transaction that took too long, which is only ours to resolve.
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) if !deadline.is_over() => {
+                Ok(Written::NameTaken)
+            }
+            Some(
+                Code::MessageSizeTooLarge
+                | Code::InvalidMessageSize
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp,
+            ) => Err(refused(what(), format!("{why}: the topic does not take what must be written"))),
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::UnsupportedVersion
+                | Code::UnsupportedFeature,
+            ) => Err(unreachable(what(), why)),
+            _ => Ok(Written::InDoubt),
+        }
+    }
+}
+
+/// A record as Kafka takes it. Kafka reads 0 as "now" and knows nothing before 1970, so that the first millisecond
+/// stands for all of these.
+fn kafka_record<'a>(record: &OutRecord<'a>, topic: &'a str) -> BaseRecord<'a, [u8], [u8]> {
+    let mut headers: Option<OwnedHeaders> = None;
+    for (key, value) in record.headers() {
+        headers = Some(headers.unwrap_or_default().insert(Header { key, value: Some(value) }));
+    }
+    BaseRecord {
+        topic,
+        partition: Some(kafka_partition(record.partition)),
+        payload: record.value,
+        key: record.key,
+        timestamp: Some(record.timestamp.0.max(1)),
+        headers,
+        delivery_opaque: (),
+    }
+}
