@@ -102,6 +102,20 @@ fn every_line_of_the_examples_input_is_shown() {
 }
 
 #[test]
+fn examples_of_json_are_json() {
+    for page in pages() {
+        let text = read(&page);
+        let (blocks, _) = parts(&text);
+        for block in blocks.iter().filter(|block| matches!(block.kind, "json" | "ndjson")) {
+            for line in &block.lines {
+                let value: Result<serde_json::Value, _> = serde_json::from_str(line);
+                assert!(value.is_ok(), "{page}: {value:?}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_quick_start_is_two_commands() {
     let readme = read("README.md");
     let (_, rest) = readme.split_once("\n## Quick start\n").expect("a quick start");
