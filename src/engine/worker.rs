@@ -290,9 +290,7 @@ impl<L: Log> Worker<L> {
                 owned.stations.advance(rules, hops, &mut out);
                 owned.stations.publish(rules, &mut out);
             }
-            let mut dirty = owned.touched;
-            owned.stations.delta(|_, _| dirty = true);
-            if !dirty {
+            if !owned.touched && !owned.stations.is_touched() {
                 owned.stations.commit();
                 continue;
             }
@@ -344,6 +342,12 @@ impl<L: Log> Worker<L> {
 
     fn settle_doubt(&mut self, ends: &BTreeMap<Partition, u64>) -> Result<Turn, LogError> {
         let resolved = self.log.resolve()?;
+        if self.positions.keys().any(|key| !resolved.contains_key(key)) {
+            // Partitions went to somebody else meanwhile: what the epoch came to is theirs to find out.
+            self.rollback();
+            self.owned.clear();
+            return Ok(Turn::Fenced);
+        }
         let at = |positions: &Positions| positions.iter().all(|(at, next)| resolved.get(at) == Some(next));
         let kept = if ends.is_empty() {
             let kept = at(&self.positions);

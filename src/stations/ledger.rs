@@ -1,7 +1,7 @@
 //! The ledger station, keyed by FC and by account: sums absolute subtotals into arrivals, and verdicts into standing.
 //!
-//! Enters: subtotals and verdicts, absolute, one per source partition and key. Leaves: `arrivals` (tombstone at zero) and
-//! `accounts`. Always true: a total is the sum of the latest subtotals of all source partitions, whatever their order;
+//! Enters: subtotals and verdicts, absolute, one per source partition and key. Leaves: `arrivals` and `accounts` (tombstones
+//! at zero). Always true: a total is the sum of the latest subtotals of all source partitions, whatever their order;
 //! a day's verdicts count until stream time is 122 days past its end.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,12 @@ pub enum LedgerKey {
 struct Arrivals {
     by_source: BTreeMap<Partition, Subtotal>,
     published: u64,
+}
+
+impl Account {
+    fn is_vacant(&self) -> bool {
+        self.by_day.is_empty() && self.published == 0
+    }
 }
 
 impl Arrivals {
@@ -189,8 +195,15 @@ impl LedgerStation {
             evaluated += verdicts.evaluated;
             defective += verdicts.defective;
         }
+        if evaluated == 0 {
+            if account.published != 0 {
+                out.document(Topic::Accounts, id.as_str().as_bytes(), None);
+            }
+            account.published = 0;
+            return;
+        }
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments of one account")]
-        let rate = if evaluated == 0 { 0.0 } else { defective as f64 / evaluated as f64 };
+        let rate = defective as f64 / evaluated as f64;
         let value = serde_json::to_vec(&AccountDoc {
             account: id.as_str(),
             evaluated,
@@ -207,6 +220,11 @@ impl LedgerStation {
             account.published = fingerprint;
             out.document(Topic::Accounts, id.as_str().as_bytes(), Some(&value));
         }
+    }
+
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
     }
 
     /// What this epoch changed, as it is now; none: gone.
@@ -234,7 +252,9 @@ impl LedgerStation {
             LedgerKey::Arrivals(arrival) => {
                 self.arrivals.get(arrival).filter(|a| !a.is_vacant()).map(postcard::to_stdvec)
             }
-            LedgerKey::Account(account) => self.accounts.get(account).map(postcard::to_stdvec),
+            LedgerKey::Account(account) => {
+                self.accounts.get(account).filter(|a| !a.is_vacant()).map(postcard::to_stdvec)
+            }
         };
         let bytes = bytes.map(|bytes| bytes.expect("totals always serialise into memory"));
         sink(key, bytes.as_deref());
@@ -268,10 +288,14 @@ impl LedgerStation {
     /// Keeps what the epoch did.
     pub fn commit(&mut self) {
         for key in std::mem::take(&mut self.touched) {
-            if let LedgerKey::Arrivals(key) = key
-                && self.arrivals.get(&key).is_some_and(Arrivals::is_vacant)
-            {
-                self.arrivals.remove(&key);
+            match key {
+                LedgerKey::Arrivals(key) if self.arrivals.get(&key).is_some_and(Arrivals::is_vacant) => {
+                    self.arrivals.remove(&key);
+                }
+                LedgerKey::Account(key) if self.accounts.get(&key).is_some_and(Account::is_vacant) => {
+                    self.accounts.remove(&key);
+                }
+                LedgerKey::Arrivals(_) | LedgerKey::Account(_) => {}
             }
         }
         self.undo.clear();

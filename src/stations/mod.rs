@@ -17,6 +17,8 @@ mod scan;
 mod shipment;
 mod timers;
 
+use smallvec::SmallVec;
+
 pub use self::clock::{ClockSource, StreamClock};
 pub use self::counters::Counters;
 pub use self::hop::{
@@ -154,7 +156,7 @@ pub struct EntityKey {
     /// The slice: a fixed hash range of the keys.
     pub slice: u16,
     /// Kind and key.
-    pub bytes: Vec<u8>,
+    pub bytes: SmallVec<[u8; 64]>,
 }
 
 const KIND_NUMBER: u8 = b'N';
@@ -164,9 +166,12 @@ const KIND_SHIPMENT_UNIT: u8 = b'U';
 const KIND_LEDGER: u8 = b'L';
 const KIND_COUNTERS: u8 = b'C';
 
+fn key_bytes(kind: u8, key: &impl serde::Serialize) -> SmallVec<[u8; 64]> {
+    postcard::to_extend(key, SmallVec::from_slice(&[kind])).expect("a key always serialises into memory")
+}
+
 fn number_key(key: &NumberKey) -> EntityKey {
-    let bytes = postcard::to_extend(key, vec![KIND_NUMBER]).expect("a key always serialises into memory");
-    EntityKey { slice: slice_of_key(key), bytes }
+    EntityKey { slice: slice_of_key(key), bytes: key_bytes(KIND_NUMBER, key) }
 }
 
 fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
@@ -175,7 +180,7 @@ fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
         Part::Answers => KIND_SHIPMENT_ANSWERS,
         Part::Unit(_) => KIND_SHIPMENT_UNIT,
     };
-    let mut bytes = postcard::to_extend(id, vec![kind]).expect("a key always serialises into memory");
+    let mut bytes = key_bytes(kind, id);
     if let Part::Unit(no) = part {
         bytes.extend_from_slice(&no.0.to_be_bytes());
     }
@@ -183,8 +188,7 @@ fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
 }
 
 fn ledger_key(key: &LedgerKey) -> EntityKey {
-    let bytes = postcard::to_extend(key, vec![KIND_LEDGER]).expect("a key always serialises into memory");
-    EntityKey { slice: slice_of_ledger(key), bytes }
+    EntityKey { slice: slice_of_ledger(key), bytes: key_bytes(KIND_LEDGER, key) }
 }
 
 fn slice_of_ledger(key: &LedgerKey) -> u16 {
@@ -402,6 +406,14 @@ impl Stations {
         self.ledger.publish(out);
     }
 
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        self.scan.is_touched()
+            || self.shipment.is_touched()
+            || self.ledger.is_touched()
+            || self.counters != self.counters_before
+    }
+
     /// The after-images of all entities that this epoch touched; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
         self.scan.delta(|key, bytes| sink(number_key(key), bytes));
@@ -414,7 +426,7 @@ impl Stations {
 
     fn write_counters(&self, sink: &mut impl FnMut(EntityKey, Option<&[u8]>)) {
         let bytes = postcard::to_stdvec(&self.counters).expect("counters always serialise into memory");
-        sink(EntityKey { slice: slice_of(b""), bytes: vec![KIND_COUNTERS] }, Some(&bytes));
+        sink(EntityKey { slice: slice_of(b""), bytes: SmallVec::from_slice(&[KIND_COUNTERS]) }, Some(&bytes));
     }
 
     /// All entities of a slice.

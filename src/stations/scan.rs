@@ -174,18 +174,17 @@ impl ScanStation {
         }
         // An earlier scan of the same batch may have brought the number in.
         let slot = match slot.or_else(|| self.index.get(&scan.key)) {
-            Some(slot) => {
-                if self.index.value(slot).progress.floor().is_some_and(|floor| scan.event_time < floor) {
-                    return counters.ignore(Ignored::EarlierLife);
-                }
-                self.touch(slot);
-                slot
-            }
+            Some(slot) => slot,
             None => self.insert(scan.key.clone()),
         };
-        let number = self.index.value_mut(slot);
-        let joined = number.progress.join_scan(scan);
+        let number = self.index.value(slot);
+        if number.progress.floor().is_some_and(|floor| scan.event_time < floor) {
+            return counters.ignore(Ignored::EarlierLife);
+        }
+        let mut progress = number.progress.clone();
+        let joined = progress.join_scan(scan);
         counters.bounds_hit += u64::from(joined.evicted > 0);
+        let is_parked = !number.known;
         if number.serves(scan.event_time) {
             if joined.changed {
                 counters.applied += 1;
@@ -198,6 +197,15 @@ impl ScanStation {
             counters.ignore(Ignored::OldCarrier);
         } else {
             counters.parked += 1;
+        }
+        // Repeats of a registered number touch nothing: neither undo nor state log hears of them.
+        if !joined.changed && !is_parked {
+            return;
+        }
+        self.touch(slot);
+        let number = self.index.value_mut(slot);
+        number.progress = progress;
+        if is_parked {
             number.parked += 1;
             number.last_record_time = number.last_record_time.max(input.record_time);
             if !number.queued {
@@ -356,6 +364,11 @@ impl ScanStation {
             sources.remove(0);
         }
         sources.push((at, source));
+    }
+
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        !self.undo.is_empty()
     }
 
     /// The numbers that this epoch changed, as they are now; none: gone.

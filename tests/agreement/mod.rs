@@ -3,7 +3,7 @@
 //!
 //! One seed is one world. A failure prints the seed; `DOCKSIDE_SEED=n` replays it alone, `DOCKSIDE_SEEDS=a..b` runs a campaign.
 
-mod run;
+pub(crate) mod run;
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ fn seeds(sample: Range<u64>) -> Range<u64> {
     sample
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { grace_ms: 0, ..Settings::default() }
 }
 
@@ -55,8 +55,12 @@ fn assert_agreement(seed: u64, packing: &Packing, twin: &TwinResult, latest: &La
     let books = |c: &Counters| {
         let ignored: Vec<(&str, u64)> =
             Ignored::ALL.iter().map(|r| (r.name(), c.ignored[*r as usize])).collect();
+        let dead_letters = |r: &DeadLetterReason| match r {
+            DeadLetterReason::BadCommand => c.bad_commands,
+            _ => c.dead_lettered[*r as usize],
+        };
         let dead: Vec<(&str, u64)> =
-            DeadLetterReason::ALL.iter().map(|r| (r.code(), c.dead_lettered[*r as usize])).collect();
+            DeadLetterReason::ALL.iter().map(|r| (r.code(), dead_letters(r))).collect();
         (c.read, c.applied + c.duplicate, c.parked, ignored, dead)
     };
     let ignored = |reason: &Ignored| counts.ignored.get(reason).copied().unwrap_or_default();

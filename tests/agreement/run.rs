@@ -102,6 +102,16 @@ impl Packing {
     }
 }
 
+/// A tick for every partition.
+pub(crate) fn tick_outbox(tick: Timestamp, partitions: u32) -> Outbox {
+    let mut outbox = Outbox::default();
+    for partition in 0..partitions {
+        let value = br#"{"type":"tick"}"#;
+        outbox.push(Topic::Commands, Partition(partition), tick, None, Some(value), &[]);
+    }
+    outbox
+}
+
 struct Cluster {
     log: Sim,
     rules: Arc<Rules>,
@@ -197,13 +207,15 @@ pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest
             cluster.write(&outbox);
             cluster.drain(&mut dice, crashes);
         }
-        outbox.clear();
-        for partition in 0..packing.partitions {
-            let value = br#"{"type":"tick"}"#;
-            outbox.push(Topic::Commands, Partition(partition), *tick, None, Some(value), &[]);
-        }
-        cluster.write(&outbox);
+        cluster.write(&tick_outbox(*tick, packing.partitions));
         cluster.drain(&mut dice, crashes);
+    }
+    // The books are with the owners: each partition has exactly one again, once everybody has heard of it.
+    cluster.log.set_faults(Faults::default());
+    let owned =
+        |cluster: &Cluster| cluster.workers.iter().map(|worker| worker.stations().count()).sum::<usize>();
+    while owned(&cluster) != packing.partitions as usize {
+        cluster.drain(&mut dice, false);
     }
     let mut latest = Latest::default();
     for topic in Topic::COMPACTED {

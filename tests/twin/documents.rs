@@ -29,7 +29,7 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
         documents.insert((topic, key), document.value());
     };
     let mut arrivals: BTreeMap<(String, String, Mode), ArrivalsDoc<'_>> = BTreeMap::new();
-    let mut days: BTreeMap<&str, (i64, i64)> = world.evaluated.iter().map(|a| (a.as_str(), (0, 0))).collect();
+    let mut days: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     let mut shown = Vec::new();
     for shipment in world.shipments.values() {
         shown.push((shipment, world.views(shipment)));
@@ -82,7 +82,7 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
     }
     for (account, (evaluated, defective)) in days {
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments are small")]
-        let rate = if evaluated == 0 { 0.0 } else { defective as f64 / evaluated as f64 };
+        let rate = defective as f64 / evaluated as f64;
         let document = AccountDoc {
             account,
             evaluated,

@@ -95,7 +95,6 @@ impl Twin {
                 }
             }
         }
-        world.note_evaluations();
         TwinResult {
             documents: documents::documents(&world),
             counts: world.counts.clone(),

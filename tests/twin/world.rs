@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
-    NumberKey, Outcome, Scan, ShipmentId, Status, Timestamp,
+    Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored, NumberKey,
+    Outcome, Scan, ShipmentId, Status, Timestamp,
 };
 
 use super::commands::{Decision, Remark, Rules};
@@ -65,8 +65,6 @@ pub(crate) struct World<'a> {
     pub(crate) outcomes: Vec<CommandOutcome>,
     pub(crate) counts: Counts,
     pub(crate) stream_time: Timestamp,
-    /// Accounts that have had a shipment evaluated.
-    pub(crate) evaluated: BTreeSet<AccountId>,
 }
 
 impl<'a> World<'a> {
@@ -80,7 +78,6 @@ impl<'a> World<'a> {
             outcomes: Vec::new(),
             counts: Counts::default(),
             stream_time: Timestamp::MIN,
-            evaluated: BTreeSet::new(),
         }
     }
 
@@ -116,8 +113,9 @@ impl<'a> World<'a> {
             self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
         let overtaken = newer
             .filter(|newer| !newer.is_freight() && !shipment.is_freight())
-            .find(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
-            .map(|newer| self.from(newer));
+            .filter(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
+            .map(|newer| self.from(newer))
+            .min();
         [shipment.own_end(), overtaken].into_iter().flatten().min()
     }
 
@@ -358,7 +356,6 @@ impl<'a> World<'a> {
             let next = self.judged(shipment, &views[&id]).next_due(life_ms);
             dues.extend(next.map(|due| (due, id)));
         }
-        self.note_evaluations();
     }
 
     /// R11.
@@ -373,16 +370,6 @@ impl<'a> World<'a> {
             }
             !is_expired
         });
-    }
-
-    /// §6.9: judged when every lane is drained, so that the order of scans does not matter.
-    pub(crate) fn note_evaluations(&mut self) {
-        for shipment in self.shipments.values() {
-            let views = self.views(shipment);
-            if self.judged(shipment, &views).verdict_time().is_some() {
-                self.evaluated.insert(shipment.account.clone());
-            }
-        }
     }
 }
 

@@ -218,6 +218,10 @@ impl KafkaConfig {
     pub(super) fn transactional_producer(&self, name: &str) -> ClientConfig {
         let mut config = self.idempotent_producer(name);
         config.set("transactional.id", format!("{}-{name}", self.group_id));
+        if !self.sets("retry.backoff.ms") {
+            // The coordinator asks to retry while it still writes the last epoch's end.
+            config.set("retry.backoff.ms", "10");
+        }
         if !self.sets("transaction.timeout.ms") {
             config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string());
         }

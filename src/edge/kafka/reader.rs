@@ -173,7 +173,8 @@ impl Reader {
     }
 }
 
-/// A message as a record.
+/// A message as a record. Known gap: the client's wrapper insists on header names in UTF-8 and panics at others, which
+/// no official client writes.
 pub(super) fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
     let content_type = message.headers().and_then(|headers| {
         headers.iter().find(|header| header.key == "content-type").and_then(|header| header.value)

@@ -89,6 +89,8 @@ impl Decision {
     fn with(mut self, change: impl FnOnce() -> Change) -> Decision {
         if self.errors.is_empty() {
             self.change = Some(change());
+        } else {
+            self.warnings.clear();
         }
         self
     }
@@ -537,8 +539,9 @@ fn update_boxes(shipment: &Shipment, add: &[NewBox], remove: &[BoxId]) -> Decisi
     let mut removed: Vec<UnitNo> = Vec::new();
     for id in remove {
         match shipment.box_by_id(id.as_str()) {
-            Some(unit) if !removed.contains(&unit.no) => removed.push(unit.no),
-            _ => {
+            Some(unit) if removed.contains(&unit.no) => {}
+            Some(unit) => removed.push(unit.no),
+            None => {
                 let message = "The shipment has no such box.";
                 decision.errors.push(about_box(Code::UnknownBox, message, id.as_str(), None));
             }

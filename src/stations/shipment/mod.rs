@@ -551,6 +551,11 @@ impl ShipmentStation {
         self.verdicts_dirty.insert(key);
     }
 
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
     /// The parts that this epoch changed, as they are now; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
         for undo in &self.undo {
