@@ -2,6 +2,7 @@
 
 mod check;
 mod decode;
+mod engine;
 mod help;
 mod tracking;
 

@@ -1,11 +1,16 @@
 //! `check`: judges the configuration, this machine and the cluster, and tells everything at once.
 
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
-use super::ConfigArgs;
 use super::output::{Out, Summary, tell_problem};
+use super::{ConfigArgs, log_failure};
+use crate::edge::kafka::{KafkaConfig, check_topics};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity};
+use crate::engine::log::LogError;
 
 /// Judges the configuration, this machine and the topics: all errors at once, with the line and a fix.
 #[derive(Debug, Args)]
@@ -24,9 +29,26 @@ pub(super) struct CheckArgs {
     format: Summary,
 }
 
+/// How long an address may take to answer.
+const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
+
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (mut problems, mut exit) = match args.config.load() {
-        Ok(loaded) => (loaded.warnings, Exit::Ok),
+        Ok(loaded) => {
+            let kafka = loaded.config.kafka_config();
+            let cluster =
+                if args.offline { Ok(()) } else { knock(&kafka).and_then(|()| check_topics(&kafka)) };
+            let mut problems = loaded.warnings;
+            let exit = cluster.map_or_else(
+                |error| {
+                    let failure = cluster_failure(&error);
+                    problems.extend(failure.problems);
+                    failure.exit
+                },
+                |()| Exit::Ok,
+            );
+            (problems, exit)
+        }
         Err(failure) => (failure.problems, failure.exit),
     };
     if args.strict && exit == Exit::Ok && !problems.is_empty() {
@@ -41,20 +63,56 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         }
         Summary::Text => {
             problems.iter().for_each(tell_problem);
-            out.line(&verdict(&problems))?;
+            out.line(&verdict(&problems, args.offline))?;
         }
     }
     out.flush()?;
     Ok(exit)
 }
 
-fn verdict(problems: &[Problem]) -> String {
+/// Whether anybody listens at one of the brokers' addresses. The client itself would wait for a minute.
+fn knock(kafka: &KafkaConfig) -> Result<(), LogError> {
+    let mut answers = Vec::new();
+    for server in kafka.bootstrap_servers.split(',').map(str::trim) {
+        let address = if server.contains(':') { server.to_owned() } else { format!("{server}:9092") };
+        let found = address.to_socket_addrs().and_then(|mut found| {
+            found.next().ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "no address"))
+        });
+        match found.and_then(|found| TcpStream::connect_timeout(&found, KNOCK_PATIENCE)) {
+            Ok(_) => return Ok(()),
+            Err(error) => answers.push(format!("{address}: {error}")),
+        }
+    }
+    Err(LogError {
+        what: format!("connecting to {}", kafka.bootstrap_servers),
+        why: format!(
+            "{}; start the broker, or set kafka.bootstrap_servers (--offline leaves it out)",
+            answers.join(", ")
+        ),
+        refused: false,
+    })
+}
+
+/// The cluster is not as it should be, or cannot be asked.
+fn cluster_failure(error: &LogError) -> Failure {
+    let Failure { exit, mut problems } = log_failure(error);
+    if error.refused {
+        // Nothing was touched: for `check` the topics are wrong like a key is wrong.
+        problems.iter_mut().for_each(|problem| problem.code = "E0302");
+        return Failure { exit: Exit::Config, problems };
+    }
+    Failure { exit, problems }
+}
+
+fn verdict(problems: &[Problem], offline: bool) -> String {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = problems.len() - errors;
     let many = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let good =
+        if offline { "the configuration is good" } else { "the configuration and the topics are good" };
     match (errors, warnings) {
-        (0, 0) => "the configuration is good".to_owned(),
-        (0, _) => format!("the configuration is good, with {}", many(warnings, "warning")),
+        (0, 0) => good.to_owned(),
+        (0, _) => format!("{good}, with {}", many(warnings, "warning")),
         (_, 0) => many(errors, "error"),
         (_, _) => format!("{}, {}", many(errors, "error"), many(warnings, "warning")),
     }

@@ -69,7 +69,8 @@ pub(super) fn parse_line(bytes: &[u8]) -> Result<Option<ReplayLine>, String> {
 /// The failure of a line that is no record.
 pub(super) fn bad_line(path: &Path, number: u64, why: &str) -> Failure {
     let problem = Problem::error("E0002", format!("line {number} of {}: {why}", path.display())).help(
-        "a line is {\"topic\":\"commands\"|\"scans\"|\"ticks\",\"timestamp\":\"2026-11-05T09:12:00Z\",\"key\":null,\"value\":{…}}",
+        "a line is {\"topic\":\"commands\"|\"scans\"|\"ticks\",\"timestamp\":\"2026-11-05T09:12:00Z\",\
+         \"key\":null,\"value\":{…}}",
     );
     Failure::new(Exit::Usage, problem)
 }

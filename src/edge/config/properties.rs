@@ -1,11 +1,13 @@
-//! Properties of the Kafka client: which may be set, how other clients spell them, and secrets.
+//! Properties of the Kafka client, and the secrets among them.
 //!
-//! Always true: a secret's value is in no message, and `Debug` hides it. What exactly-once rests on cannot be changed.
+//! Always true: a secret's value is in no message, and `Debug` hides it. Each property was judged by the client itself
+//! ([`KafkaConfig::problems`]) without connecting: an unknown name, a bad value, or one that exactly-once forbids.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::raw::{Entries, Entry, Value};
+use super::raw::{Entries, Value};
+use crate::edge::kafka::{self, KafkaConfig};
 use crate::edge::problem::Problem;
 
 /// One property's value, with secrets resolved.
@@ -35,46 +37,6 @@ pub type Properties = BTreeMap<String, Property>;
 const SENSITIVE: [&str; 6] =
     ["password", "secret", "sasl.jaas", "ssl.key.pem", "oauthbearer.config", "token"];
 
-/// Properties that dockside sets itself, and why.
-const OURS: [(&str, &str); 13] = [
-    ("bootstrap.servers", "set kafka.bootstrap_servers"),
-    ("metadata.broker.list", "set kafka.bootstrap_servers"),
-    ("group.id", "set kafka.group_id"),
-    ("group.instance.id", "set kafka.instance"),
-    (
-        "transactional.id",
-        "set kafka.instance; it must be stable, so that a restart ends its predecessor's transaction",
-    ),
-    ("enable.auto.commit", "positions are committed inside the transaction"),
-    ("enable.auto.offset.store", "positions are committed inside the transaction"),
-    ("enable.idempotence", "transactions need it"),
-    ("isolation.level", "only committed records are read"),
-    ("auto.offset.reset", "positions are always explicit; a hidden reset would skip or repeat records"),
-    (
-        "partition.assignment.strategy",
-        "partition p of every topic must have one owner, which only `range` gives",
-    ),
-    ("group.protocol", "only the classic protocol gives the `range` assignment"),
-    ("partitioner", "every record is given its partition"),
-];
-
-/// Spellings of the Java client, and what they are here.
-const JAVA: [(&str, &str); 13] = [
-    ("ssl.truststore.location", "`ssl.ca.location` takes a PEM file; export the trust store to PEM"),
-    ("ssl.truststore.password", "a PEM file (`ssl.ca.location`) has no password"),
-    ("ssl.truststore.type", "`ssl.ca.location` takes PEM"),
-    ("ssl.keystore.type", "`ssl.keystore.location` takes PKCS#12; PEM goes to `ssl.certificate.location`"),
-    ("ssl.truststore.certificates", "`ssl.ca.pem`"),
-    ("ssl.keystore.key", "`ssl.key.pem`"),
-    ("ssl.keystore.certificate.chain", "`ssl.certificate.pem`"),
-    ("sasl.jaas.config", "`sasl.username` and `sasl.password`"),
-    ("sasl.client.callback.handler.class", "librdkafka takes no Java classes; see `sasl.oauthbearer.method`"),
-    ("max.poll.records", "`engine.epoch_records_max` bounds an epoch"),
-    ("key.serializer", "keys and values are bytes; leave it out"),
-    ("value.serializer", "keys and values are bytes; leave it out"),
-    ("acks.all", "`acks`"),
-];
-
 /// Reads the properties below `section`.
 pub(crate) fn read(
     section: &str,
@@ -85,10 +47,6 @@ pub(crate) fn read(
     let mut properties = Properties::new();
     for (path, entry) in entries {
         let Some(name) = path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else { continue };
-        if let Some(problem) = refused(name, entry) {
-            problems.push(problem);
-            continue;
-        }
         let written = match &entry.value {
             Value::Text(text) => text.clone(),
             Value::Integer(number) => number.to_string(),
@@ -96,6 +54,11 @@ pub(crate) fn read(
         };
         match resolve(&written, environment) {
             Ok(value) => {
+                if let Some(why) = judge(section, name, &value) {
+                    let problem = Problem::error("E0107", why);
+                    problems.push(problem.at(&entry.source, entry.key_span.clone(), "refused"));
+                    continue;
+                }
                 let sensitive = SENSITIVE.iter().any(|word| name.contains(word));
                 properties.insert(name.to_owned(), Property { secret: sensitive || value != written, value });
             }
@@ -109,19 +72,18 @@ pub(crate) fn read(
     properties
 }
 
-fn refused(name: &str, entry: &Entry) -> Option<Problem> {
-    if let Some((_, why)) = OURS.iter().find(|(ours, _)| *ours == name) {
-        let problem = Problem::error("E0107", format!("`{name}` is set by dockside"))
-            .at(&entry.source, entry.key_span.clone(), "cannot be set here")
-            .help(*why);
-        return Some(problem);
+/// What the client says about a property on its own. Its answers never hold a value.
+fn judge(section: &str, name: &str, value: &str) -> Option<String> {
+    let alone = kafka::Properties::from_iter([(name, value)]);
+    let mut config = KafkaConfig::default();
+    match section {
+        "kafka.consumer.properties" => config.consumer_properties = alone,
+        "kafka.producer.properties" => config.producer_properties = alone,
+        _ => config.properties = alone,
     }
-    let (_, here) = JAVA.iter().find(|(java, _)| *java == name)?;
-    let problem =
-        Problem::error("E0108", format!("`{name}` is the Java client's spelling; this is librdkafka"))
-            .at(&entry.source, entry.key_span.clone(), "not a property of librdkafka")
-            .help(*here);
-    Some(problem)
+    let problem = config.problems().into_iter().next()?;
+    // The section is shown by the line that is pointed at.
+    Some(problem.split_once("`: ").map_or(problem.clone(), |(_, rest)| rest.to_owned()))
 }
 
 /// Puts secrets in: `${NAME}` anywhere, or the whole value as `file:/path`.

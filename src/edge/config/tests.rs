@@ -63,8 +63,9 @@ fn secrets_do_not_show() {
 /// Each mistake: the text, the code, the line and column, and words that must be told.
 #[test]
 fn mistakes_are_pointed_at() {
+    type Case = (&'static str, &'static str, (usize, usize), &'static [&'static str]);
     #[rustfmt::skip]
-    let cases: &[(&str, &str, (usize, usize), &[&str])] = &[
+    let cases: &[Case] = &[
         ("[engine]\nepoch_record_max = 5\n", "E0103", (2, 1), &["unknown key `epoch_record_max`", "not a key of [engine]", "did you mean `epoch_records_max`?"]),
         ("[engin]\nworkers = 5\n", "E0103", (1, 2), &["unknown section `engin`", "did you mean `engine`?"]),
         ("[kafka]\nepoch_ms = 5\n", "E0103", (2, 1), &["`epoch_ms` is a key of [engine]"]),
@@ -77,8 +78,10 @@ fn mistakes_are_pointed_at() {
         ("[kafka]\ngroup_id = \"a\n", "E0102", (2, 14), &["this is not TOML"]),
         ("[kafka]\ngroup_id = \"a\"\ngroup_id = \"b\"\n", "E0102", (3, 1), &["duplicate key"]),
         ("kafka = 5\n", "E0103", (1, 1), &["unknown section `kafka`"]),
-        ("[kafka.properties]\n\"transactional.id\" = \"a\"\n", "E0107", (2, 1), &["set by dockside", "kafka.instance"]),
-        ("[kafka.properties]\n\"sasl.jaas.config\" = \"a\"\n", "E0108", (2, 1), &["Java", "`sasl.username` and `sasl.password`"]),
+        ("[kafka.properties]\n\"transactional.id\" = \"a\"\n", "E0107", (2, 1), &["`transactional.id` cannot be set"]),
+        ("[kafka.properties]\n\"sasl.jaas.config\" = \"a\"\n", "E0107", (2, 1), &["Java", "`sasl.username` and `sasl.password`"]),
+        ("[kafka.consumer.properties]\n\"fetch.mim.bytes\" = 5\n", "E0107", (2, 1), &["knows no property `fetch.mim.bytes`"]),
+        ("[kafka.producer.properties]\n\"linger.ms\" = \"soon\"\n", "E0107", (2, 1), &["linger.ms"]),
         ("[kafka.properties]\n\"sasl.password\" = \"${NOT_SET}\"\n", "E0106", (2, 19), &["$NOT_SET is not set"]),
         ("[fcs]\nfile = \"/does/not/exist\"\n", "E0110", (2, 8), &["cannot read the FC file"]),
     ];
