@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::clock;
 use crate::engine::log::{Broker, Log, LogError};
-use crate::engine::worker::{Turn, Worker, WorkerConfig};
+use crate::engine::worker::{EpochReport, Turn, Worker, WorkerConfig};
 use crate::stations::{Counters, Rules};
 
 /// What the crew has done so far, over all workers.
@@ -43,6 +43,14 @@ struct Gauge {
     ended: AtomicBool,
 }
 
+/// Hears of committed epochs, on the worker's thread.
+pub type Observer = Arc<dyn Fn(&EpochReport) + Send + Sync>;
+
+/// An observer that does not listen.
+pub fn nobody() -> Observer {
+    Arc::new(|_| {})
+}
+
 /// Worker threads.
 #[derive(Debug)]
 pub struct Crew {
@@ -52,13 +60,14 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Starts `workers` threads; worker `i` joins as `NAME-i`.
+    /// Starts `workers` threads; worker `i` joins as `NAME-i`. `observe` hears of every committed epoch.
     pub fn start<B>(
         broker: &B,
         rules: &Arc<Rules>,
         config: &WorkerConfig,
         name: &str,
         workers: u32,
+        observe: &Observer,
     ) -> Result<Crew, LogError>
     where
         B: Broker,
@@ -71,10 +80,11 @@ impl Crew {
             let worker = Worker::new(member, Arc::clone(rules), config.clone());
             let (gauge, stop) = (Arc::new(Gauge::default()), Arc::clone(&crew.stop));
             let leaving = Arc::clone(&leaving);
+            let observe = Arc::clone(observe);
             crew.gauges.push(Arc::clone(&gauge));
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let _guard = AbortOnPanic;
-                work(worker, &gauge, &stop, &leaving)
+                work(worker, &gauge, &stop, &leaving, &observe)
             });
             crew.threads.push(thread.map_err(|error| LogError {
                 what: format!("starting worker {number}"),
@@ -171,8 +181,9 @@ fn work<L: Log>(
     gauge: &Gauge,
     stop: &AtomicBool,
     leaving: &Barrier,
+    observe: &Observer,
 ) -> Result<Counters, LogError> {
-    let turned = turn_until(&mut worker, gauge, stop);
+    let turned = turn_until(&mut worker, gauge, stop, observe);
     gauge.ended.store(true, Ordering::Release);
     // A member that leaves hands its partitions to those that still poll, so nobody leaves before all have stopped.
     leaving.wait();
@@ -184,7 +195,12 @@ fn work<L: Log>(
     ended.map(|(counters, _member)| counters)
 }
 
-fn turn_until<L: Log>(worker: &mut Worker<L>, gauge: &Gauge, stop: &AtomicBool) -> Result<(), LogError> {
+fn turn_until<L: Log>(
+    worker: &mut Worker<L>,
+    gauge: &Gauge,
+    stop: &AtomicBool,
+    observe: &Observer,
+) -> Result<(), LogError> {
     while !stop.load(Ordering::Acquire) {
         match worker.turn(clock::now())? {
             Turn::Worked => {
@@ -195,6 +211,7 @@ fn turn_until<L: Log>(worker: &mut Worker<L>, gauge: &Gauge, stop: &AtomicBool) 
                 gauge.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Committed(report) => {
+                observe(&report);
                 gauge.records.fetch_add(report.records as u64, Ordering::Relaxed);
                 gauge.outputs.fetch_add(report.outputs as u64, Ordering::Relaxed);
                 gauge.epochs.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 use crate::engine::log::{Broker, LogError, Outbox};
 use crate::engine::replay::{ReplayLine, ReplayTopic};
 use crate::model::{Partition, Timestamp, Topic, partition_of};
-use crate::workload::{Messages, Phase};
+use crate::workload::Messages;
 
 /// What a tick looks like among commands.
 const TICK: &[u8] = br#"{"type":"tick"}"#;
@@ -64,25 +64,38 @@ impl Feeder {
         }
     }
 
-    /// Appends a phase of a world, and the tick that closes it.
+    /// Appends the messages of a phase; `appended` hears of each piece that went out. The tick that closes the phase is
+    /// another append, once everything before it is done.
     pub fn phase<B: Broker>(
         &mut self,
         broker: &B,
-        phase: &Phase,
         messages: &Messages,
+        mut appended: impl FnMut(&Outbox),
     ) -> Result<(), LogError> {
         for message in messages.iter() {
             let partition = Partition(message.partition);
             let (key, value) = (message.key, Some(message.value));
             self.outbox.push(message.topic, partition, message.timestamp, key, value, &[]);
             if self.is_full() {
-                broker.append(&self.outbox)?;
-                self.outbox.clear();
+                appended(&self.outbox);
+                self.flush(broker)?;
             }
         }
-        self.tick(phase.tick, broker.partitions());
-        broker.append(&self.outbox)?;
-        self.outbox.clear();
+        appended(&self.outbox);
+        self.flush(broker)
+    }
+
+    /// Appends a tick for every partition.
+    pub fn close<B: Broker>(&mut self, broker: &B, tick: Timestamp) -> Result<(), LogError> {
+        self.tick(tick, broker.partitions());
+        self.flush(broker)
+    }
+
+    fn flush<B: Broker>(&mut self, broker: &B) -> Result<(), LogError> {
+        if !self.outbox.is_empty() {
+            broker.append(&self.outbox)?;
+            self.outbox.clear();
+        }
         Ok(())
     }
 }

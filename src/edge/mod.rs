@@ -9,5 +9,6 @@ pub mod config;
 pub mod crew;
 pub mod feeder;
 pub mod kafka;
+pub mod latency;
 pub mod problem;
 pub mod signals;

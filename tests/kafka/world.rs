@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dockside::edge::crew::Crew;
+use dockside::edge::crew::{Crew, nobody};
 use dockside::edge::kafka::KafkaBroker;
 use dockside::engine::digest::Latest;
 use dockside::engine::log::{Broker, Faults, Outbox};
@@ -28,7 +28,7 @@ fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
         ..WorkerConfig::default()
     };
     let rules = Arc::new(Rules { settings: settings(), ..Rules::embedded() });
-    Crew::start(broker, &rules, &config, "world", workers).expect("a crew")
+    Crew::start(broker, &rules, &config, "world", workers, &nobody()).expect("a crew")
 }
 
 fn drain(crew: &Crew, broker: &KafkaBroker) {

@@ -13,12 +13,14 @@ use super::summary::{Books, Documents, grouped, row};
 use super::world::WorldArgs;
 use super::{ConfigArgs, log_failure, secret, workers_or_cores};
 use crate::edge::clock;
-use crate::edge::crew::Crew;
+use crate::edge::crew::{Crew, Observer};
 use crate::edge::feeder::Feeder;
+use crate::edge::latency::Latency;
 use crate::edge::problem::{Exit, Failure, Problem};
 use crate::edge::signals;
-use crate::engine::log::{Broker, Durability, Local, LogError};
+use crate::engine::log::{Broker, Durability, Local, LogError, Outbox};
 use crate::engine::worker::WorkerConfig;
+use crate::model::{Partition, Topic};
 use crate::stations::ClockSource;
 use crate::workload::{Messages, Weather, World};
 
@@ -50,7 +52,7 @@ pub(super) struct DemoArgs {
 }
 
 /// How often the demo looks whether its workers are done.
-const PATIENCE: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_micros(200);
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
@@ -72,29 +74,45 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         Local::open(home.path(), args.partitions, Durability::Process).map_err(|e| log_failure(&e))?;
     let rules = Arc::new(config.rules());
     let started = clock::now();
-    let crew = Crew::start(&log, &rules, &worker_config, "demo", workers).map_err(|e| log_failure(&e))?;
+    let latency = Arc::new(Latency::new(args.partitions));
+    let observe: Observer = {
+        let latency = Arc::clone(&latency);
+        Arc::new(move |report| latency.committed(&report.positions, clock::elapsed_us()))
+    };
+    let crew =
+        Crew::start(&log, &rules, &worker_config, "demo", workers, &observe).map_err(|e| log_failure(&e))?;
 
     let world_config = args.world.config(args.partitions);
     let is_calm = world_config.weather == Weather::Calm;
     let progress = Progress::start(args.world.scans, !args.headless);
-    let (mut world, mut messages, mut feeder) =
-        (World::new(world_config), Messages::default(), Feeder::default());
     let cancelled = || {
         progress.show(crew.done().scans);
         ending.is_asked_for()
     };
+    let mut appends = Appends { latency: &latency, next: vec![0; args.partitions as usize] };
+    let mut feeder = Feeder::default();
+    let mut world = World::new(world_config);
+    // One phase is made while the one before it goes through the workers.
+    let (mut messages, mut following) = (Messages::default(), Messages::default());
+    let mut phase = world.next_phase(&mut messages);
     let mut fed = Ok(());
-    while let Some(phase) = world.next_phase(&mut messages) {
-        fed = feeder.phase(&log, &phase, &messages);
-        let goes_on = match is_calm {
-            _ if fed.is_err() => false,
-            // A phase of a calm world begins when everything before it is done.
-            true => crew.wait_until_drained(&log, PATIENCE, &cancelled).map_err(|e| log_failure(&e))?,
-            false => wait_for_room(&log, &crew, &cancelled).map_err(|e| log_failure(&e))?,
+    while let Some(present) = phase {
+        // A phase of a calm world, and the tick that ends it, begin when everything before them is done.
+        let drained = |crew: &Crew| match is_calm {
+            true => crew.wait_until_drained(&log, PATIENCE, &cancelled).map_err(|e| log_failure(&e)),
+            false => wait_for_room(&log, crew, &cancelled).map_err(|e| log_failure(&e)),
         };
-        if !goes_on {
+        fed = feeder.phase(&log, &messages, |outbox| appends.note(outbox));
+        following.clear();
+        phase = world.next_phase(&mut following);
+        if fed.is_err() || !drained(&crew)? {
             break;
         }
+        fed = feeder.close(&log, present.tick);
+        if fed.is_err() || !drained(&crew)? {
+            break;
+        }
+        std::mem::swap(&mut messages, &mut following);
     }
     let drained = crew.wait_until_drained(&log, PATIENCE, &cancelled).map_err(|e| log_failure(&e))?;
     let elapsed_ms = u64::try_from(clock::now().0 - started.0).unwrap_or(0).max(1);
@@ -116,6 +134,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             "complete": drained,
             "elapsed_ms": elapsed_ms,
             "scans_per_second": rate,
+            "latency": latency.summary(),
+            "resident_bytes": resident_bytes(),
             "epochs": done.epochs,
             "scans": books,
             "documents": documents,
@@ -134,6 +154,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 seconds.0,
                 seconds.1,
                 grouped(rate)
+            );
+            let waited = latency.summary();
+            let _ = writeln!(
+                text,
+                "from append to commit: p50 {} ms, p99 {} ms; resident memory {} MiB",
+                waited.p50_us / 1000,
+                waited.p99_us / 1000,
+                resident_bytes() >> 20
             );
             let _ = write!(
                 text,
@@ -157,6 +185,34 @@ fn wait_for_room(log: &Local, crew: &Crew, cancelled: &dyn Fn() -> bool) -> Resu
         std::thread::sleep(PATIENCE);
     }
     Ok(!crew.has_failed() && !cancelled())
+}
+
+/// Tells the measurement what went out. The embedded log has no gaps, so offsets can be counted.
+struct Appends<'a> {
+    latency: &'a Latency,
+    next: Vec<u64>,
+}
+
+impl Appends<'_> {
+    fn note(&mut self, outbox: &Outbox) {
+        let at_us = clock::elapsed_us();
+        let mut added = vec![0; self.next.len()];
+        for record in outbox.iter().filter(|record| record.topic == Topic::Scans) {
+            added[record.partition.0 as usize] += 1;
+        }
+        for (partition, records) in (0..).zip(added).filter(|(_, records)| *records > 0) {
+            self.next[partition as usize] += records;
+            self.latency.appended(Partition(partition), self.next[partition as usize], records, at_us);
+        }
+    }
+}
+
+/// How much memory the process holds, as the system counts it; 0 where it does not say.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib << 10)
 }
 
 /// Where the demo's log lives.

@@ -93,15 +93,23 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Usage, Problem::error("E0003", format!("cannot write {}: {error}", path.display())))
 }
 
+/// With `--wait`: until the running service has read everything.
+fn wait_if_told(args: &GenerateArgs, broker: &KafkaBroker) -> Result<(), Failure> {
+    while args.wait && broker.lag().map_err(|error| log_failure(&error))? > 0 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
 fn into_kafka(args: &GenerateArgs, config: &Config) -> Result<Exit, Failure> {
     let broker = KafkaBroker::open(&config.kafka_config()).map_err(|error| log_failure(&error))?;
     let mut world = World::new(args.world.config(broker.partitions()));
     let (mut messages, mut feeder) = (Messages::default(), Feeder::default());
     while let Some(phase) = world.next_phase(&mut messages) {
-        while args.wait && broker.lag().map_err(|error| log_failure(&error))? > 0 {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        feeder.phase(&broker, &phase, &messages).map_err(|error| log_failure(&error))?;
+        feeder.phase(&broker, &messages, |_| {}).map_err(|error| log_failure(&error))?;
+        wait_if_told(args, &broker)?;
+        feeder.close(&broker, phase.tick).map_err(|error| log_failure(&error))?;
+        wait_if_told(args, &broker)?;
     }
     let expected = world.expected();
     tell(&format!(

@@ -12,7 +12,7 @@ use super::output::{Out, Progress, Summary, tell};
 use super::summary::Books;
 use super::{ConfigArgs, log_failure, secret, workers_or_cores};
 use crate::edge::config::Config;
-use crate::edge::crew::Crew;
+use crate::edge::crew::{Crew, nobody};
 use crate::edge::kafka::{KafkaBroker, create_topics};
 use crate::edge::problem::{Exit, Failure};
 use crate::edge::signals::{self, Ending};
@@ -178,7 +178,7 @@ impl Service {
         B::Member: Send + 'static,
     {
         let workers = self.workers.min(broker.partitions());
-        Crew::start(broker, rules, &self.worker_config, &self.name, workers)
+        Crew::start(broker, rules, &self.worker_config, &self.name, workers, &nobody())
             .map_err(|error| log_failure(&error))
     }
 
