@@ -34,11 +34,6 @@ impl Feeder {
         &self.outbox
     }
 
-    /// Forgets what was collected.
-    pub fn clear(&mut self) {
-        self.outbox.clear();
-    }
-
     /// Adds a replay line: a key decides the partition, records without one take turns.
     pub fn line(&mut self, line: &ReplayLine, partitions: u32) {
         let topic = match line.topic {
@@ -64,7 +59,7 @@ impl Feeder {
         }
     }
 
-    /// Appends a phase of a world, and the tick that closes it.
+    /// Adds a phase of a world and the tick that closes it; appends what is full. The rest waits for [`Feeder::flush`].
     pub fn phase<B: Broker>(
         &mut self,
         broker: &B,
@@ -76,13 +71,19 @@ impl Feeder {
             let (key, value) = (message.key, Some(message.value));
             self.outbox.push(message.topic, partition, message.timestamp, key, value, &[]);
             if self.is_full() {
-                broker.append(&self.outbox)?;
-                self.outbox.clear();
+                self.flush(broker)?;
             }
         }
         self.tick(phase.tick, broker.partitions());
-        broker.append(&self.outbox)?;
-        self.outbox.clear();
+        Ok(())
+    }
+
+    /// Appends what was collected.
+    pub fn flush<B: Broker>(&mut self, broker: &B) -> Result<(), LogError> {
+        if !self.outbox.is_empty() {
+            broker.append(&self.outbox)?;
+            self.outbox.clear();
+        }
         Ok(())
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     };
     let mut fed = Ok(());
     while let Some(phase) = world.next_phase(&mut messages) {
-        fed = feeder.phase(&log, &phase, &messages);
+        fed = feeder.phase(&log, &phase, &messages).and_then(|()| feeder.flush(&log));
         let goes_on = match is_calm {
             _ if fed.is_err() => false,
             // A phase of a calm world begins when everything before it is done.

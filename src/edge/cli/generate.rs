@@ -99,10 +99,14 @@ fn into_kafka(args: &GenerateArgs, config: &Config) -> Result<Exit, Failure> {
     let (mut messages, mut feeder) = (Messages::default(), Feeder::default());
     while let Some(phase) = world.next_phase(&mut messages) {
         while args.wait && broker.lag().map_err(|error| log_failure(&error))? > 0 {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(10));
         }
         feeder.phase(&broker, &phase, &messages).map_err(|error| log_failure(&error))?;
+        if args.wait {
+            feeder.flush(&broker).map_err(|error| log_failure(&error))?;
+        }
     }
+    feeder.flush(&broker).map_err(|error| log_failure(&error))?;
     let expected = world.expected();
     tell(&format!(
         "wrote {} scans in {} messages, {} commands",
