@@ -13,6 +13,9 @@ mod tidy;
 /// The README's example through `replay`.
 mod replay;
 
+/// What the pages promise: examples, links, the quick start.
+mod docs;
+
 /// The naive model of the rulebook, against which the engine is held.
 mod twin;
 

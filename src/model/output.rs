@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::{
-    CommandErrorCode, CommandKind, ExpectedSource, Mode, Status, Timestamp, Validation, Verdict, Window,
+    CommandErrorCode, CommandKind, ExpectedSource, Milestone, Mode, Source, Status, Timestamp, Validation,
+    Verdict, Window,
 };
 
 /// A fraction in thousandths, written as a JSON number without trailing zeros.
@@ -128,17 +130,35 @@ pub struct BoxDoc<'a> {
     pub tracking_id: Option<&'a str>,
     pub validation: Option<Validation>,
     pub milestone: Option<&'static str>,
-    pub milestones: BTreeMap<&'static str, MilestoneDoc>,
+    pub milestones: MilestoneDocs,
     pub flags: Vec<&'static str>,
     pub eta: Option<Timestamp>,
 }
 
+/// The milestones that a box shows, in order; JSON: an object by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MilestoneDocs(pub SmallVec<[(Milestone, MilestoneDoc); 6]>);
+
+impl Serialize for MilestoneDocs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(milestone, document)| (milestone.name(), document)))
+    }
+}
+
 /// When a milestone was reached, and the scan that said so while it is still remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
 pub struct MilestoneDoc {
     pub at: Timestamp,
-    pub source: Option<String>,
+    #[serde(serialize_with = "source_text")]
+    pub source: Option<Source>,
+}
+
+fn source_text<S: Serializer>(source: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
+    match source {
+        Some(source) => serializer.collect_str(source),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Totals of an FC, a day and a mode; key `fc|day|mode`.

@@ -182,17 +182,63 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// The text of an instant, on the stack.
+#[derive(Clone, Copy, Debug)]
+struct TimeText {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl TimeText {
+    fn of(at: Timestamp) -> TimeText {
+        let mut text = TimeText { bytes: [0; 32], len: 0 };
+        let (year, month, day) = civil_from_days(at.0.div_euclid(DAY_MS));
+        let ms_of_day = at.0.rem_euclid(DAY_MS);
+        if !(0..=9999).contains(&year) {
+            // Not a time of this world; only wide numbers are written another way.
+            return TimeText::of(Timestamp(at.0.clamp(-62_167_219_200_000, 253_402_300_799_999)));
+        }
+        text.digits(year, 4);
+        text.push(b'-');
+        text.digits(month, 2);
+        text.push(b'-');
+        text.digits(day, 2);
+        text.push(b'T');
+        text.digits(ms_of_day / HOUR_MS, 2);
+        text.push(b':');
+        text.digits(ms_of_day / MINUTE_MS % 60, 2);
+        text.push(b':');
+        text.digits(ms_of_day / SECOND_MS % 60, 2);
+        if ms_of_day % SECOND_MS != 0 {
+            text.push(b'.');
+            text.digits(ms_of_day % SECOND_MS, 3);
+        }
+        text.push(b'Z');
+        text
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn digits(&mut self, value: i64, width: usize) {
+        let mut rest = value;
+        for at in (self.len..self.len + width).rev() {
+            self.bytes[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
+            rest /= 10;
+        }
+        self.len += width;
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("ASCII")
+    }
+}
+
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (year, month, day) = civil_from_days(self.0.div_euclid(DAY_MS));
-        let ms_of_day = self.0.rem_euclid(DAY_MS);
-        let (hour, minute) = (ms_of_day / HOUR_MS, ms_of_day / MINUTE_MS % 60);
-        let (second, ms) = (ms_of_day / SECOND_MS % 60, ms_of_day % SECOND_MS);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if ms != 0 {
-            write!(f, ".{ms:03}")?;
-        }
-        f.write_str("Z")
+        f.pad(TimeText::of(*self).as_str())
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use dockside::model::{
     AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, DAY_MS, Expected, Flag, Milestone,
-    MilestoneDoc, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic,
-    Verdict, WindowView,
+    MilestoneDoc, MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status,
+    Timestamp, Topic, Verdict, WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -193,11 +193,13 @@ fn shipment_pages(judged: &Judged<'_>, carrier: &str, put: &mut dyn FnMut(String
     }
 }
 
-fn milestone_docs(view: &View) -> BTreeMap<&'static str, MilestoneDoc> {
+fn milestone_docs(view: &View) -> MilestoneDocs {
     let shown = view.milestones.iter();
-    shown
-        .map(|(milestone, at)| (milestone.name(), MilestoneDoc { at: at.timestamp(), source: None }))
-        .collect()
+    MilestoneDocs(
+        shown
+            .map(|(milestone, at)| (*milestone, MilestoneDoc { at: at.timestamp(), source: None }))
+            .collect(),
+    )
 }
 
 /// §6.10.

@@ -151,8 +151,18 @@ fn kept(topic: Topic) -> &'static [(&'static str, &'static str)] {
             &[("cleanup.policy", "compact")]
         }
         // Its owner deletes what no restore needs.
-        Topic::State => &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")],
-        Topic::Hops => &[("cleanup.policy", "delete"), ("retention.ms", "86400000")],
+        Topic::State => &[
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+            ("message.timestamp.type", "LogAppendTime"),
+        ],
+        // By the time of writing: the hops of a long backlog carry old times and must not expire unread.
+        Topic::Hops => &[
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "86400000"),
+            ("message.timestamp.type", "LogAppendTime"),
+        ],
         Topic::Scans | Topic::Commands | Topic::CommandResults | Topic::DeadLetters => {
             &[("cleanup.policy", "delete")]
         }

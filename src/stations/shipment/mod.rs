@@ -126,7 +126,7 @@ impl ShipmentStation {
             totals_dirty: BTreeSet::new(),
             verdicts: BTreeMap::new(),
             verdicts_dirty: BTreeSet::new(),
-            sources: MilestoneSources::default(),
+            sources: MilestoneSources::new(secret),
             days: Days::default(),
             loading: BTreeMap::new(),
         }

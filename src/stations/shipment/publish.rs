@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::derive::Derived;
@@ -13,8 +15,9 @@ use super::facts::{Shipment, Unit};
 use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
 use crate::fold::View;
 use crate::model::{
-    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine,
-    ProblemDoc, ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
+    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc,
+    MilestoneDocs, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, ShipmentId, Source, Timestamp, Topic,
+    stable_hash,
 };
 use crate::stations::hop::{Sources, UnitNo};
 use crate::stations::{Documents, Rules};
@@ -25,32 +28,52 @@ const PAGE_BOXES_MAX: usize = 1_000;
 /// How many sources of milestones a partition remembers; the oldest go first.
 const MILESTONE_SOURCES_MAX: usize = 1 << 16;
 
-/// Which scan told of a milestone: a bounded side table of this process, never part of the state.
-#[derive(Debug, Default)]
+/// Which scan told of a milestone, per unit and milestone of a shipment.
+type ShipmentSources = BTreeMap<(UnitNo, Milestone), (EventTime, Source)>;
+
+/// Which scans told of milestones: a bounded side table of this process, never part of the state.
+#[derive(Debug)]
 pub(crate) struct MilestoneSources {
-    by_milestone: BTreeMap<(ShipmentId, UnitNo, Milestone), (EventTime, Source)>,
+    by_shipment: HashMap<ShipmentId, ShipmentSources, FixedState>,
     order: VecDeque<(ShipmentId, UnitNo, Milestone)>,
 }
 
 impl MilestoneSources {
+    pub(crate) fn new(secret: u64) -> MilestoneSources {
+        let by_shipment = HashMap::with_hasher(FixedState::with_seed(secret));
+        MilestoneSources { by_shipment, order: VecDeque::new() }
+    }
+
     pub(crate) fn note(&mut self, id: &ShipmentId, no: UnitNo, before: &View, now: &View, sources: &Sources) {
         for milestone in Milestone::ALL {
             let Some(at) = now.at(milestone).filter(|at| before.at(milestone) != Some(*at)) else { continue };
             let Some((_, source)) = sources.iter().rev().find(|(time, _)| *time == at) else { continue };
-            let key = (id.clone(), no, milestone);
-            if self.by_milestone.insert(key.clone(), (at, *source)).is_none() {
-                self.order.push_back(key);
-                if self.order.len() > MILESTONE_SOURCES_MAX {
-                    let oldest = self.order.pop_front().expect("longer than the bound");
-                    self.by_milestone.remove(&oldest);
-                }
+            let of_shipment = match self.by_shipment.get_mut(id) {
+                Some(known) => known,
+                None => self.by_shipment.entry(id.clone()).or_default(),
+            };
+            if of_shipment.insert((no, milestone), (at, *source)).is_none() {
+                self.order.push_back((id.clone(), no, milestone));
+                self.forget_oldest();
             }
         }
     }
 
-    fn of(&self, id: &ShipmentId, no: UnitNo, milestone: Milestone, at: EventTime) -> Option<Source> {
-        let (time, source) = self.by_milestone.get(&(id.clone(), no, milestone))?;
-        (*time == at).then_some(*source)
+    fn forget_oldest(&mut self) {
+        if self.order.len() <= MILESTONE_SOURCES_MAX {
+            return;
+        }
+        let (id, no, milestone) = self.order.pop_front().expect("longer than the bound");
+        if let Some(known) = self.by_shipment.get_mut(&id) {
+            known.remove(&(no, milestone));
+            if known.is_empty() {
+                self.by_shipment.remove(&id);
+            }
+        }
+    }
+
+    fn of(&self, id: &ShipmentId) -> Option<&ShipmentSources> {
+        self.by_shipment.get(id)
     }
 }
 
@@ -141,18 +164,18 @@ impl ShipmentStation {
             shipment.head.dirty_since = None;
             shipment.head.published.status = Some(derived.status);
             let version = shipment.head.published.version + 1;
-            let pages = shipment_pages(rules, shipment, derived, &self.sources, version);
-            if pages.fingerprint != shipment.head.published.document {
-                let page_count = u32::try_from(pages.values.len()).expect("at most 5 pages");
-                for (number, value) in (1..).zip(pages.values) {
+            let fingerprint = shipment_fingerprint(shipment, derived);
+            if fingerprint != shipment.head.published.document {
+                let pages = shipment_pages(rules, shipment, derived, &self.sources, version);
+                let page_count = u32::try_from(pages.len()).expect("at most 5 pages");
+                for (number, value) in (1..).zip(pages) {
                     records.push((Topic::Shipments, page_key(id, number), Some(value)));
                 }
                 for number in page_count + 1..=shipment.head.published.pages {
                     records.push((Topic::Shipments, page_key(id, number), None));
                 }
                 let published = &mut shipment.head.published;
-                (published.version, published.document, published.pages) =
-                    (version, pages.fingerprint, page_count);
+                (published.version, published.document, published.pages) = (version, fingerprint, page_count);
             }
         }
 
@@ -202,10 +225,7 @@ fn page_key(id: &ShipmentId, number: u32) -> String {
     if number == 1 { id.as_str().to_owned() } else { format!("{id}|{number}") }
 }
 
-fn problem_documents(
-    shipment: &Shipment,
-    derived: &Derived,
-) -> Vec<(crate::model::ProblemKind, Vec<u8>, u128)> {
+fn problem_documents(shipment: &Shipment, derived: &Derived) -> Vec<(ProblemKind, Vec<u8>, u128)> {
     let documents = derived.problems.iter().map(|problem| {
         let box_ids = problem.boxes.iter().filter_map(|no| shipment.unit(*no)?.box_id.as_ref());
         let problem_id = format!("{}:{}", shipment.id, problem.kind.name());
@@ -228,10 +248,21 @@ fn problem_documents(
     documents.collect()
 }
 
-struct Pages {
-    values: Vec<Vec<u8>>,
-    /// Over everything but the version and the sources.
-    fingerprint: u128,
+/// Over everything that `shipments` shows but the version and the sources.
+fn shipment_fingerprint(shipment: &Shipment, derived: &Derived) -> u128 {
+    let head = &shipment.head;
+    let shown = (
+        (&head.account, &head.fc, head.carrier, &head.carrier_name, &head.bill_of_lading),
+        (derived.status, derived.status_since, derived.window, derived.expected),
+        derived.problems.iter().map(|problem| problem.kind).collect::<SmallVec<[ProblemKind; 4]>>(),
+    );
+    let mut bytes = postcard::to_extend(&shown, Vec::with_capacity(4096)).expect("it serialises into memory");
+    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+        let tracking = unit.tracking.as_ref().map(|tracking| (&tracking.number, tracking.validation));
+        let shown = (unit.no, &unit.box_id, unit.units, unit.weight_g, tracking, &unit.view);
+        bytes = postcard::to_extend(&shown, bytes).expect("it serialises into memory");
+    }
+    fingerprint(&bytes)
 }
 
 fn shipment_pages(
@@ -240,19 +271,19 @@ fn shipment_pages(
     derived: &Derived,
     sources: &MilestoneSources,
     version: u64,
-) -> Pages {
+) -> Vec<Vec<u8>> {
     let head = &shipment.head;
     let mut problems: Vec<String> =
         derived.problems.iter().map(|p| format!("{}:{}", shipment.id, p.kind.name())).collect();
     problems.sort();
+    let sources = sources.of(&shipment.id);
     let page_count = shipment.boxes.len().div_ceil(PAGE_BOXES_MAX).max(1);
-    let mut fingerprints = Vec::with_capacity(16 * page_count);
-    let mut values = Vec::with_capacity(page_count);
-    for page in 0..page_count {
+    let pages = (0..page_count).map(|page| {
         let first = page * PAGE_BOXES_MAX;
         let last = (first + PAGE_BOXES_MAX).min(shipment.boxes.len());
-        let boxes = shipment.boxes[first..last].iter().map(|unit| box_document(shipment, unit)).collect();
-        let mut document = ShipmentDoc {
+        let boxes =
+            shipment.boxes[first..last].iter().map(|unit| box_document(shipment, unit, sources)).collect();
+        json(&ShipmentDoc {
             shipment_id: shipment.id.as_str(),
             account: head.account.as_str(),
             fc: head.fc.as_str(),
@@ -271,35 +302,24 @@ fn shipment_pages(
             milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
             window: derived.window,
             expected: derived.expected,
-            version: 0,
+            version,
             page: u32::try_from(page + 1).expect("at most 5 pages"),
             pages: u32::try_from(page_count).expect("at most 5 pages"),
             boxes,
             problems: problems.clone(),
-        };
-        fingerprints.extend_from_slice(&fingerprint(&json(&document)).to_le_bytes());
-        document.version = version;
-        for (unit, shown) in shipment.boxes[first..last].iter().zip(&mut document.boxes) {
-            let no = if shipment.freight.is_some() { UnitNo::FREIGHT } else { unit.no };
-            for milestone in Milestone::ALL {
-                if let (Some(entry), Some(at)) =
-                    (shown.milestones.get_mut(milestone.name()), shipment.shown(unit).at(milestone))
-                {
-                    entry.source =
-                        sources.of(&shipment.id, no, milestone, at).map(|source| source.to_string());
-                }
-            }
-        }
-        values.push(json(&document));
-    }
-    Pages { values, fingerprint: fingerprint(&fingerprints) }
+        })
+    });
+    pages.collect()
 }
 
-fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit) -> BoxDoc<'a> {
+fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit, sources: Option<&ShipmentSources>) -> BoxDoc<'a> {
     let view = shipment.shown(unit);
+    let no = if shipment.freight.is_some() { UnitNo::FREIGHT } else { unit.no };
     let shown = Milestone::ALL.into_iter().filter_map(|milestone| {
-        let at = view.at(milestone)?.timestamp();
-        Some((milestone.name(), MilestoneDoc { at, source: None }))
+        let at = view.at(milestone)?;
+        let told = sources.and_then(|known| known.get(&(no, milestone)));
+        let source = told.filter(|(time, _)| *time == at).map(|(_, source)| *source);
+        Some((milestone, MilestoneDoc { at: at.timestamp(), source }))
     });
     BoxDoc {
         box_id: unit.box_id.as_ref().expect("a box has an ID").as_str(),
@@ -308,7 +328,7 @@ fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit) -> BoxDoc<'a> {
         tracking_id: unit.tracking.as_ref().map(|tracking| tracking.number.as_str()),
         validation: unit.tracking.as_ref().map(|tracking| tracking.validation),
         milestone: view.current().map(Milestone::name),
-        milestones: shown.collect(),
+        milestones: MilestoneDocs(shown.collect()),
         flags: flag_names(view.flags()),
         eta: view.eta().map(EventTime::timestamp),
     }

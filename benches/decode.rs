@@ -1,0 +1,269 @@
+//! Decoding scans: ours against general JSON parsers, for one object, an array of 64, and lines.
+//!
+//! Ours returns resolved scans: known fields checked, repeated keys refused, the number canonical, the code mapped, the times
+//! read, the identity hashed. The peers only parse. All of them report how many scans they saw and how long their tracking
+//! IDs are together; the sums are asserted in the measured part.
+
+mod shared;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Throughput;
+use dockside::decode::{Context, Decoder, Part};
+use dockside::model::Timestamp;
+use dockside::stations::Rules;
+use dockside::workload::{Meaning, Messages, ScanIntent, World, WorldConfig};
+use serde::Deserialize;
+use serde_json::Value;
+
+use shared::{Bench, stopwatch};
+
+/// What is measured.
+struct Settings {
+    seed: u64,
+    /// The world that the scans are drawn from, evenly over all its days.
+    world_scans: u64,
+    /// How many scans one pass reads; a multiple of `batch`.
+    scans: usize,
+    /// Scans in an array, and lines in NDJSON.
+    batch: usize,
+}
+
+const FULL: Settings = Settings { seed: 1, world_scans: 200_000, scans: 8_192, batch: 64 };
+const SMALL: Settings = Settings { seed: 1, world_scans: 3_000, scans: 512, batch: 64 };
+
+fn main() {
+    let mut bench = Bench::from_args(30, 3);
+    let settings = if bench.is_measured() { FULL } else { SMALL };
+    let objects = objects(&settings);
+    let batched = |join: fn(&[Message]) -> Message| objects.chunks(settings.batch).map(join).collect();
+    for (shape, content_type, messages) in [
+        ("object", None, objects.clone()),
+        ("array", None, batched(array)),
+        ("ndjson", Some(&b"application/x-ndjson"[..]), batched(lines)),
+    ] {
+        let feed = Feed { shape, content_type, expected: expected(&objects), messages };
+        measure(&mut bench, &feed);
+    }
+    bench.finish();
+}
+
+#[derive(Clone)]
+struct Message {
+    record_time: Timestamp,
+    bytes: Vec<u8>,
+}
+
+struct Feed {
+    shape: &'static str,
+    content_type: Option<&'static [u8]>,
+    messages: Vec<Message>,
+    expected: Seen,
+}
+
+/// What every reader must report of a feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    scans: usize,
+    tracking_id_bytes: usize,
+}
+
+impl Seen {
+    fn scan(&mut self, tracking_id: &str) {
+        self.scans += 1;
+        self.tracking_id_bytes += tracking_id.len();
+    }
+}
+
+/// Readable scans of a world, one per message.
+fn objects(settings: &Settings) -> Vec<Message> {
+    let mut world = World::new(WorldConfig::new(settings.seed, settings.world_scans));
+    let mut readable = Vec::new();
+    let mut messages = Messages::default();
+    while world.next_phase(&mut messages).is_some() {
+        for message in messages.iter() {
+            if let Meaning::Scans([intent]) = message.meaning
+                && !matches!(intent, ScanIntent::Bad(_))
+            {
+                readable.push(Message { record_time: message.timestamp, bytes: message.value.to_vec() });
+            }
+        }
+    }
+    let step = readable.len() / settings.scans;
+    assert!(step > 0, "the world has fewer than {} readable scans", settings.scans);
+    readable.into_iter().step_by(step).take(settings.scans).collect()
+}
+
+fn joined(objects: &[Message], between: &[u8]) -> Message {
+    let record_time = objects.iter().map(|object| object.record_time).max().expect("a batch holds something");
+    let texts: Vec<&[u8]> = objects.iter().map(|object| object.bytes.as_slice()).collect();
+    Message { record_time, bytes: texts.join(between) }
+}
+
+fn array(objects: &[Message]) -> Message {
+    let mut message = joined(objects, b",");
+    message.bytes.insert(0, b'[');
+    message.bytes.push(b']');
+    message
+}
+
+fn lines(objects: &[Message]) -> Message {
+    joined(objects, b"\n")
+}
+
+fn expected(objects: &[Message]) -> Seen {
+    let mut seen = Seen::default();
+    for object in objects {
+        let value: Value = serde_json::from_slice(&object.bytes).expect("a readable scan is JSON");
+        seen.scan(value["tracking_id"].as_str().expect("the world writes numbers as strings"));
+    }
+    seen
+}
+
+fn measure(bench: &mut Bench, feed: &Feed) {
+    let bytes = feed.messages.iter().map(|message| message.bytes.len() as u64).sum();
+    let throughput = || Throughput::ElementsAndBytes { elements: feed.expected.scans as u64, bytes };
+    let group = format!("decode/{}", feed.shape);
+
+    let rules = Rules::embedded();
+    let context = Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
+    let mut decoder = Decoder::new();
+    bench.case(&group, "dockside", throughput(), || {
+        pass(feed, |message, seen| {
+            decoder.decode(&context, message.record_time, feed.content_type, &message.bytes, &mut |part| {
+                match part {
+                    Part::Scan { scan, raw, .. } => {
+                        black_box(&scan);
+                        seen.scan(raw.tracking_id.as_deref().expect("a scan has a number"));
+                    }
+                    Part::Rejected { rejection, .. } => panic!("a readable scan was refused: {rejection:?}"),
+                }
+            });
+        })
+    });
+    bench.case(&group, "serde_json_borrowed", throughput(), || {
+        pass(feed, |message, seen| with_serde_json(feed.shape, &message.bytes, seen, see_borrowed))
+    });
+    bench.case(&group, "serde_json_value", throughput(), || {
+        pass(feed, |message, seen| with_serde_json(feed.shape, &message.bytes, seen, see_value))
+    });
+    let mut simd = Simd { buffers: simd_json::Buffers::default(), text: Vec::new() };
+    bench.case(&group, "simd_json_borrowed", throughput(), || {
+        pass(feed, |message, seen| simd.read(feed.shape, &message.bytes, seen))
+    });
+}
+
+/// One pass over the feed; what was seen is asserted while the clock runs.
+fn pass(feed: &Feed, mut read: impl FnMut(&Message, &mut Seen)) -> Duration {
+    let ((), took) = stopwatch(|| {
+        let mut seen = Seen::default();
+        for message in &feed.messages {
+            read(message, &mut seen);
+        }
+        assert_eq!(seen, feed.expected, "{}", feed.shape);
+    });
+    took
+}
+
+/// The fields of a scan, borrowed. It refuses strings with escapes, which the world does not write.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
+struct Borrowed<'a> {
+    scan_id: Option<&'a str>,
+    carrier: Option<&'a str>,
+    #[serde(borrow)]
+    tracking_id: Option<&'a str>,
+    code: Option<&'a str>,
+    code_set: Option<&'a str>,
+    milestone: Option<&'a str>,
+    event_time: Option<&'a str>,
+    location: Option<BorrowedLocation<'a>>,
+    reason: Option<&'a str>,
+    eta: Option<&'a str>,
+    appointment: Option<BorrowedAppointment<'a>>,
+    #[serde(default)]
+    retracts: Option<Vec<&'a str>>,
+    description: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
+struct BorrowedLocation<'a> {
+    facility: Option<&'a str>,
+    city: Option<&'a str>,
+    state: Option<&'a str>,
+    postal_code: Option<&'a str>,
+    country: Option<&'a str>,
+    #[serde(borrow)]
+    fc: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
+struct BorrowedAppointment<'a> {
+    start: Option<&'a str>,
+    #[serde(borrow)]
+    end: Option<&'a str>,
+}
+
+fn see_borrowed(scan: &Borrowed<'_>, seen: &mut Seen) {
+    black_box(scan);
+    seen.scan(scan.tracking_id.expect("a scan has a number"));
+}
+
+fn see_value(scan: &Value, seen: &mut Seen) {
+    black_box(scan);
+    seen.scan(scan["tracking_id"].as_str().expect("a scan has a number"));
+}
+
+const READABLE: &str = "a readable scan is JSON";
+
+fn with_serde_json<'a, T: Deserialize<'a>>(
+    shape: &str,
+    bytes: &'a [u8],
+    seen: &mut Seen,
+    see: fn(&T, &mut Seen),
+) {
+    match shape {
+        "object" => see(&serde_json::from_slice(bytes).expect(READABLE), seen),
+        "array" => {
+            let scans: Vec<T> = serde_json::from_slice(bytes).expect(READABLE);
+            scans.iter().for_each(|scan| see(scan, seen));
+        }
+        _ => {
+            let scans = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
+            scans.for_each(|scan| see(&scan.expect(READABLE), seen));
+        }
+    }
+}
+
+/// simd-json with everything it can use again: it rewrites what it reads, so each text is copied first.
+struct Simd {
+    buffers: simd_json::Buffers,
+    text: Vec<u8>,
+}
+
+impl Simd {
+    fn read(&mut self, shape: &str, bytes: &[u8], seen: &mut Seen) {
+        match shape {
+            "object" => self.object(bytes, seen),
+            "array" => {
+                let Simd { buffers, text } = self;
+                text.clear();
+                text.extend_from_slice(bytes);
+                let scans: Vec<Borrowed<'_>> =
+                    simd_json::serde::from_slice_with_buffers(text, buffers).expect(READABLE);
+                scans.iter().for_each(|scan| see_borrowed(scan, seen));
+            }
+            _ => bytes.split(|byte| *byte == b'\n').for_each(|line| self.object(line, seen)),
+        }
+    }
+
+    fn object(&mut self, bytes: &[u8], seen: &mut Seen) {
+        let Simd { buffers, text } = self;
+        text.clear();
+        text.extend_from_slice(bytes);
+        see_borrowed(&simd_json::serde::from_slice_with_buffers(text, buffers).expect(READABLE), seen);
+    }
+}

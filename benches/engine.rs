@@ -1,0 +1,250 @@
+//! The engine in memory, end to end, against the simplest program that does the same: scans/s over a whole world.
+//!
+//! One partition, one worker, one thread, a calm world written phase by phase. Ours is all of it: decoding, stations, epochs,
+//! state log and documents, over the log in memory. Measured is what the worker does between two phases; making the world
+//! and appending it are not. The peer gets the same bytes in the same order. Before anything is measured both runs are
+//! checked: the same number of scans, books that balance, and nearly the same boxes delivered.
+
+mod shared;
+mod simplest;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::Throughput;
+use dockside::engine::digest::Latest;
+use dockside::engine::log::{Broker, Outbox, Sim, SimMember};
+use dockside::engine::worker::{Turn, Worker, WorkerConfig};
+use dockside::model::{Partition, Timestamp, Topic};
+use dockside::stations::{ClockSource, Counters, Rules};
+use dockside::workload::{Activity, Messages, World, WorldConfig};
+
+use shared::{Bench, stopwatch};
+use simplest::Program;
+
+/// What is measured.
+struct Settings {
+    seed: u64,
+    /// Scans in a world.
+    scans: u64,
+    /// By how many in 1,000 the peer's count of delivered boxes may differ: it cannot take back, find again or park.
+    delivered_per_mille: u64,
+}
+
+const FULL: Settings = Settings { seed: 1, scans: 400_000, delivered_per_mille: 100 };
+const SMALL: Settings = Settings { seed: 1, scans: 5_000, delivered_per_mille: 200 };
+
+const PARTITION: Partition = Partition(0);
+
+fn main() {
+    let mut bench = Bench::from_args(10, 10);
+    let settings = if bench.is_measured() { FULL } else { SMALL };
+    let mut rows = Vec::new();
+    for (name, activity) in [("hot", Activity::Hot), ("real", Activity::Real)] {
+        let feed = Feed::new(&settings, activity);
+        let lines = check(&settings, &feed);
+        let throughput = || Throughput::ElementsAndBytes { elements: feed.scans, bytes: feed.bytes };
+        let group = format!("engine/{name}");
+        let (mut ours, mut simplest) = (Vec::new(), Vec::new());
+        bench.case(&group, "dockside", throughput(), || {
+            let took = with_engine(&feed).took;
+            ours.push(took);
+            took
+        });
+        bench.case(&group, "simplest", throughput(), || {
+            let took = with_simplest(&feed).1;
+            simplest.push(took);
+            took
+        });
+        let (ours, simplest) = (per_second(feed.scans, ours), per_second(feed.scans, simplest));
+        rows.push(Row { name, feed, lines, ours, simplest });
+    }
+    if bench.is_measured() {
+        show(&rows);
+    }
+    bench.finish();
+}
+
+/// A world, ready to be written.
+struct Feed {
+    /// The records of each phase, and the tick that closes it.
+    phases: Vec<(Outbox, Outbox)>,
+    scans: u64,
+    commands: u64,
+    /// Bytes of scans.
+    bytes: u64,
+}
+
+impl Feed {
+    fn new(settings: &Settings, activity: Activity) -> Feed {
+        let config = WorldConfig { activity, ..WorldConfig::new(settings.seed, settings.scans) };
+        let mut world = World::new(config);
+        let mut feed = Feed { phases: Vec::new(), scans: 0, commands: 0, bytes: 0 };
+        let mut messages = Messages::default();
+        while let Some(phase) = world.next_phase(&mut messages) {
+            let mut written = Outbox::default();
+            for message in messages.iter() {
+                if message.topic == Topic::Scans {
+                    feed.bytes += message.value.len() as u64;
+                }
+                written.push(
+                    message.topic,
+                    PARTITION,
+                    message.timestamp,
+                    message.key,
+                    Some(message.value),
+                    &[],
+                );
+            }
+            let mut tick = Outbox::default();
+            tick.push(Topic::Commands, PARTITION, phase.tick, None, Some(br#"{"type":"tick"}"#), &[]);
+            feed.phases.push((written, tick));
+        }
+        feed.scans = world.expected().scans;
+        feed.commands = world.expected().commands;
+        assert_eq!(feed.scans, settings.scans, "a world has the scans that it was asked for");
+        feed
+    }
+}
+
+/// A run of the engine.
+struct Ran {
+    log: Sim,
+    counters: Counters,
+    took: Duration,
+}
+
+fn with_engine(feed: &Feed) -> Ran {
+    let log = Sim::new(1);
+    let config =
+        WorkerConfig { clock: ClockSource::Input, close_when_drained: true, ..WorkerConfig::default() };
+    let member = log.join("worker").expect("the log is in memory");
+    let mut worker = Worker::new(member, Arc::new(Rules::embedded()), config);
+    let (mut now, mut took) = (Timestamp(0), Duration::ZERO);
+    for (written, tick) in &feed.phases {
+        for records in [written, tick] {
+            log.append(records).expect("the log is in memory");
+            took += stopwatch(|| drain(&mut worker, &mut now)).1;
+        }
+    }
+    let counters = worker.counters();
+    assert_eq!(log.lag().expect("the log is in memory"), 0, "everything was read");
+    assert_eq!(counters.read, feed.scans, "every scan was read");
+    assert_eq!(counters.read, counters.accounted(), "the books balance");
+    Ran { log, counters, took }
+}
+
+/// Turns until nothing is left to do.
+fn drain(worker: &mut Worker<SimMember>, now: &mut Timestamp) {
+    let mut quiet = 0;
+    while quiet < 2 {
+        *now = now.plus_ms(1);
+        match worker.turn(*now).expect("a log without faults") {
+            Turn::Idle => quiet += 1,
+            Turn::Worked | Turn::Committed(_) => quiet = 0,
+            Turn::Undone | Turn::Fenced => unreachable!("a log without faults"),
+        }
+    }
+}
+
+fn with_simplest(feed: &Feed) -> (Program, Duration) {
+    let mut program = Program::default();
+    let ((), took) = stopwatch(|| {
+        for record in feed.phases.iter().flat_map(|(written, _)| written.iter()) {
+            let value = record.value.expect("a message has a value");
+            match record.topic {
+                Topic::Scans => program.scan(value),
+                _ => program.command(value),
+            }
+        }
+        assert_eq!(program.read, feed.scans, "every scan was read");
+    });
+    (program, took)
+}
+
+/// Plan lines that each of the two wrote.
+struct Lines {
+    ours: usize,
+    simplest: usize,
+}
+
+/// Runs both and compares what must be alike.
+fn check(settings: &Settings, feed: &Feed) -> Lines {
+    let Ran { log, counters, .. } = with_engine(feed);
+    let (program, _) = with_simplest(feed);
+    assert_eq!(counters.commands + counters.bad_commands, feed.commands, "every command was read");
+    assert_eq!(counters.read, program.read, "both saw the same scans");
+    assert!(program.bad + program.unknown < program.read / 4, "most scans are of numbers that it knows");
+    let (ours, simplest) = (delivered(&log), program.delivered());
+    let sum = |by_mode: &BTreeMap<&str, u64>| by_mode.values().sum::<u64>();
+    let differ = sum(&ours).abs_diff(sum(&simplest));
+    assert!(
+        sum(&ours) > 0 && differ * 1000 <= sum(&ours) * settings.delivered_per_mille,
+        "delivered, dockside {ours:?}, the simplest program {simplest:?}"
+    );
+    let mut lines = 0;
+    let mut count = |record: dockside::engine::log::Record<'_>| lines += usize::from(record.value.is_some());
+    log.read(Topic::ReceivingPlan, PARTITION, 0, usize::MAX, &mut count).expect("the log is in memory");
+    Lines { ours: lines, simplest: program.plan.len() }
+}
+
+/// Boxes that are delivered, by mode: a PRO counts as one.
+fn delivered(log: &Sim) -> BTreeMap<&'static str, u64> {
+    let mut latest = Latest::default();
+    let read = log.read(Topic::Shipments, PARTITION, 0, usize::MAX, &mut |record| {
+        let key = std::str::from_utf8(record.key.expect("documents have keys")).expect("UTF-8");
+        latest.feed(Topic::Shipments, key, record.value);
+    });
+    read.expect("the log is in memory");
+    let mut delivered = BTreeMap::new();
+    for (_, _, document) in latest.documents() {
+        let (mode, boxes) = match document["mode"].as_str() {
+            Some("SPD") => {
+                let boxes = document["boxes"].as_array().expect("a shipment has boxes");
+                ("SPD", boxes.iter().filter(|b| b["milestone"] == "DELIVERED").count() as u64)
+            }
+            Some("LTL") => ("LTL", u64::from(document["milestone"] == "DELIVERED")),
+            _ => ("FTL", u64::from(document["milestone"] == "DELIVERED")),
+        };
+        *delivered.entry(mode).or_default() += boxes;
+    }
+    delivered
+}
+
+struct Row {
+    name: &'static str,
+    feed: Feed,
+    lines: Lines,
+    ours: Option<f64>,
+    simplest: Option<f64>,
+}
+
+/// Scans per second of the median run.
+#[expect(clippy::cast_precision_loss, reason = "for show")]
+fn per_second(scans: u64, mut runs: Vec<Duration>) -> Option<f64> {
+    runs.sort_unstable();
+    runs.get(runs.len() / 2).map(|median| scans as f64 / median.as_secs_f64())
+}
+
+#[expect(clippy::print_stdout, reason = "a bench reports to whoever ran it")]
+fn show(rows: &[Row]) {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!("scans/s of one thread, medians; the machine has {cores} cores");
+    println!("| world | scans | commands | dockside | simplest | ratio | plan lines: dockside | simplest |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for Row { name, feed, lines, ours, simplest } in rows {
+        let number = |value: &Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.0}"));
+        let ratio =
+            ours.zip(*simplest).map_or("–".to_owned(), |(ours, theirs)| format!("{:.2}", ours / theirs));
+        println!(
+            "| {name} | {} | {} | {} | {} | {ratio} | {} | {} |",
+            feed.scans,
+            feed.commands,
+            number(ours),
+            number(simplest),
+            lines.ours,
+            lines.simplest,
+        );
+    }
+}
