@@ -239,7 +239,7 @@ pub(crate) fn read_set(
     Some((key.to_owned(), entry))
 }
 
-/// Reads the variables that name a key; the others that begin like ours are warned of.
+/// Reads the variables that name a key. Others are left alone: orchestrators make some that begin like ours.
 pub(crate) fn read_environment(
     variables: &BTreeMap<String, String>,
     known: &Entries,
