@@ -25,3 +25,7 @@ mod agreement;
 /// The log on a real broker.
 #[cfg(feature = "edge")]
 mod kafka;
+
+/// `kill -9` at more than twenty points of a run.
+#[cfg(feature = "edge")]
+mod kill;

@@ -5,7 +5,7 @@
 //!
 //! | rule | computation |
 //! |---|---|
-//! | `mod10` | weights even, odd from the left, whole products (no digit folding); letters count (ASCII − 3) mod 10; c = −Σ mod 10 |
+//! | `mod10` | weights even, odd from the left, whole products; letters count (ASCII − 3) mod 10; c = −Σ mod 10 |
 //! | `luhn` | from the right every other digit doubled, less 9 above 9; c = −Σ mod 10 |
 //! | `mod7` | the body as one integer mod 7 |
 //! | `mod11` | Σ digit × weight, weights repeat; c = (Σ mod 11) mod 10 |

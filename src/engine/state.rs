@@ -6,7 +6,8 @@
 //! - a log begins with epoch 1 or with an image; an image is whole, since it is committed in one epoch;
 //! - a log written for another number of partitions is refused: keys would have moved.
 //!
-//! Layout of a record: `S`, format, header (postcard), then entries: length of the key, key, 0 for gone or 1, length of the value, value
+//! Layout of a record: `S`, format, header (postcard), then entries: length of the key, key, 0 for gone or 1,
+//! length of the value, value
 //! (lengths are LEB128).
 
 use serde::{Deserialize, Serialize};

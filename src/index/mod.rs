@@ -4,7 +4,8 @@
 //! for the same entry until that is removed; a key is compared in full, never resolved on a hash alone; the order in which
 //! entries are listed is that of their keys, whatever the secret.
 //!
-//! A slice is a fixed hash range of the keys and part of the state's format; the table inside a slice is hashed with a secret that
+//! A slice is a fixed hash range of the keys and part of the state's format; the table inside a slice is hashed
+//! with a secret that
 //! nobody who sends numbers knows. A table grows alone, a 256th of the index at a time.
 
 use std::hash::BuildHasher;

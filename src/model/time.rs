@@ -77,7 +77,8 @@ impl ParsedTime {
     }
 }
 
-/// Reads `YYYY-MM-DDTHH:MM[:SS[.fraction]][Z|±HH:MM|±HHMM|±HH]`. The separator may be `T`, `t` or a blank; a second of 60 is taken
+/// Reads `YYYY-MM-DDTHH:MM[:SS[.fraction]][Z|±HH:MM|±HHMM|±HH]`. The separator may be `T`, `t` or a blank; a
+/// second of 60 is taken
 /// as 59; fractions beyond milliseconds are cut off. Nothing else is a time.
 pub fn parse_time(text: &str) -> Option<ParsedTime> {
     let b = text.as_bytes();

@@ -178,8 +178,8 @@ pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest
     for (messages, tick) in &phases.0 {
         let mut order: Vec<usize> = (0..messages.len()).collect();
         if packing.repeat {
-            for at in 0..messages.len() {
-                if messages[at].topic == Topic::Scans && dice.below(10) == 0 {
+            for (at, message) in messages.iter().enumerate() {
+                if message.topic == Topic::Scans && dice.below(10) == 0 {
                     order.push(at);
                 }
             }

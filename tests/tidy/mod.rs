@@ -128,9 +128,10 @@ fn every_file_says_what_it_is() {
 fn files_and_lines_have_bounds() {
     each_line(&["src"], |path, line| {
         let chars = line.chars().count();
-        // A row of a test's table is as long as its case.
-        let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
-        (chars > LINE_CHARS_MAX && !is_test).then(|| format!("{chars} characters, at most {LINE_CHARS_MAX}"))
+        // A row of a test's table is as long as its case, and text that people read is not cut.
+        let is_exempt = path.iter().any(|part| part == "tests" || part == "tests.rs") || line.contains('"');
+        (chars > LINE_CHARS_MAX && !is_exempt)
+            .then(|| format!("{chars} characters, at most {LINE_CHARS_MAX}"))
     });
     let findings: Vec<String> = sources(&["src", "tests", "benches"])
         .into_iter()

@@ -1,7 +1,9 @@
 //! The intake of `run --local`: replay lines on their way into the log, read by a thread of their own.
 //!
 //! Always true: how far the input was read is committed in one step with what was read, so that the next run goes on
-//! there; an input is known by its path and its first line, so that another one starts at its beginning.
+//! there; an input is known by its path and its first line, so that another one starts at its beginning. Where time passes by
+//! ticks of the input, a tick goes out when all before it is done, and what follows it when the tick is: so that a run that
+//! was killed and one that was not come to the same.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,7 +16,8 @@ use super::{input, log_failure};
 use crate::edge::feeder::Feeder;
 use crate::edge::problem::{Exit, Failure, Problem};
 use crate::engine::log::{Broker, Local};
-use crate::model::stable_hash;
+use crate::engine::replay::ReplayTopic;
+use crate::model::{Timestamp, stable_hash};
 
 /// Batches that wait for the log.
 const BATCHES_MAX: usize = 4;
@@ -27,26 +30,48 @@ pub(super) struct Intake {
     batches: Receiver<Haul>,
     mark: String,
     has_ended: bool,
+    /// Whether ticks come from the input, so that phases wait for each other.
+    in_phases: bool,
+    /// Nothing may go out before all that is there is done.
+    must_wait: bool,
+    /// A batch that waits for that.
+    held: Option<Batch>,
+}
+
+/// Records on their way into the log.
+#[derive(Debug)]
+struct Batch {
+    feeder: Feeder,
+    /// The input's position behind them.
+    at: u64,
+    /// Whether it is a tick, alone.
+    is_tick: bool,
 }
 
 /// What the reading thread found.
 #[derive(Debug)]
 enum Haul {
-    /// Records, and the input's position behind them.
-    Batch(Feeder, u64),
+    Batch(Batch),
     Failed(Failure),
 }
 
 impl Intake {
     /// Opens the input where the last run stopped, and starts to read.
-    pub(super) fn open(path: &Path, log: &Local) -> Result<Intake, Failure> {
+    pub(super) fn open(path: &Path, log: &Local, in_phases: bool) -> Result<Intake, Failure> {
         let mut reader = input::open(path)?;
         let mut first = Vec::new();
         reader.read_until(b'\n', &mut first).map_err(|error| input::cannot_read(path, &error))?;
         let mark = format!("input:{}:{:016x}", path.display(), stable_hash(&[&first]));
         let done = log.mark(&mark).map_err(|error| log_failure(&error))?.unwrap_or(0);
-        let mut lines =
-            Lines { path: path.to_path_buf(), reader, first, at: 0, number: 0, partitions: log.partitions() };
+        let mut lines = Lines {
+            path: path.to_path_buf(),
+            reader,
+            first,
+            at: 0,
+            number: 0,
+            partitions: log.partitions(),
+            tick: None,
+        };
         if done > 0 {
             tell(&format!("going on at byte {done} of {}", path.display()));
             lines.skip_to(done)?;
@@ -56,7 +81,7 @@ impl Intake {
             .name("intake".to_owned())
             .spawn(move || lines.send(&sender))
             .map_err(|error| input::cannot_read(path, &error))?;
-        Ok(Intake { batches, mark, has_ended: false })
+        Ok(Intake { batches, mark, has_ended: false, in_phases, must_wait: in_phases, held: None })
     }
 
     /// Whether everything was appended.
@@ -64,23 +89,35 @@ impl Intake {
         self.has_ended
     }
 
-    /// Appends what was read, if anything comes within `patience`.
-    pub(super) fn append_some(&mut self, log: &Local, patience: Duration) -> Result<(), Failure> {
+    /// Appends what was read, if anything comes within `patience`. `drain` waits until all lanes are drained; false: it gave up.
+    pub(super) fn append_some(
+        &mut self,
+        log: &Local,
+        patience: Duration,
+        drain: &dyn Fn() -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
         if log.lag().map_err(|error| log_failure(&error))? > LAG_MAX {
             std::thread::sleep(patience);
             return Ok(());
         }
-        match self.batches.recv_timeout(patience) {
-            Ok(Haul::Batch(feeder, at)) => {
-                log.append_marked(feeder.outbox(), &self.mark, at).map_err(|error| log_failure(&error))
-            }
-            Ok(Haul::Failed(failure)) => Err(failure),
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => {
-                self.has_ended = true;
-                Ok(())
-            }
+        let batch = match self.held.take() {
+            Some(batch) => batch,
+            None => match self.batches.recv_timeout(patience) {
+                Ok(Haul::Batch(batch)) => batch,
+                Ok(Haul::Failed(failure)) => return Err(failure),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.has_ended = true;
+                    return Ok(());
+                }
+            },
+        };
+        if self.in_phases && (self.must_wait || batch.is_tick) && !drain()? {
+            self.held = Some(batch);
+            return Ok(());
         }
+        self.must_wait = self.in_phases && batch.is_tick;
+        log.append_marked(batch.feeder.outbox(), &self.mark, batch.at).map_err(|error| log_failure(&error))
     }
 }
 
@@ -93,6 +130,8 @@ struct Lines {
     at: u64,
     number: u64,
     partitions: u32,
+    /// A tick that was read and comes next, with its length.
+    tick: Option<(Timestamp, u64)>,
 }
 
 impl Lines {
@@ -126,8 +165,17 @@ impl Lines {
     fn send(mut self, to: &SyncSender<Haul>) {
         loop {
             let mut feeder = Feeder::default();
-            let outcome = self.fill(&mut feeder);
-            if !feeder.outbox().is_empty() && to.send(Haul::Batch(feeder, self.at)).is_err() {
+            let tick = self.tick.take();
+            let outcome = match tick {
+                Some((at, bytes)) => {
+                    feeder.tick(at, self.partitions);
+                    self.at += bytes;
+                    Ok(true)
+                }
+                None => self.fill(&mut feeder),
+            };
+            let batch = Batch { feeder, at: self.at, is_tick: tick.is_some() };
+            if !batch.feeder.outbox().is_empty() && to.send(Haul::Batch(batch)).is_err() {
                 return;
             }
             match outcome {
@@ -142,7 +190,7 @@ impl Lines {
         }
     }
 
-    /// Collects lines until there are enough or none is waiting. False: the input has ended.
+    /// Collects lines until there are enough, a tick comes, or none is waiting. False: the input has ended.
     fn fill(&mut self, feeder: &mut Feeder) -> Result<bool, Failure> {
         loop {
             let mut bytes = std::mem::take(&mut self.first);
@@ -155,6 +203,10 @@ impl Lines {
             }
             self.number += 1;
             match parse_line(&bytes) {
+                Ok(Some(line)) if line.topic == ReplayTopic::Ticks => {
+                    self.tick = Some((line.timestamp, bytes.len() as u64));
+                    return Ok(true);
+                }
                 Ok(Some(line)) => feeder.line(&line, self.partitions),
                 Ok(None) => {}
                 Err(why) => return Err(bad_line(&self.path, self.number, &why)),

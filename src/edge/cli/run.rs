@@ -47,6 +47,8 @@ pub(super) struct RunArgs {
 
 /// How often a running service looks around.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How often somebody who waits for the lanes to drain looks again.
+const LOOK: Duration = Duration::from_millis(1);
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
@@ -57,6 +59,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             clock: config.engine.clock,
             epoch_ms: config.engine.epoch_ms,
             epoch_records_max: config.engine.epoch_records_max,
+            // A commit to a directory costs little: what is done need not wait for its epoch to grow old.
+            close_when_drained: args.local.is_some(),
             secret: secret(),
             ..WorkerConfig::default()
         },
@@ -119,7 +123,7 @@ impl Service {
         let mut outcome = Ok(true);
         let mut intake = None;
         if let Some(path) = input {
-            match Intake::open(path, &log) {
+            match Intake::open(path, &log, self.worker_config.clock == ClockSource::Input) {
                 Ok(opened) => intake = Some(opened),
                 Err(failure) => outcome = Err(failure),
             }
@@ -143,14 +147,12 @@ impl Service {
         export: &mut Export,
     ) -> Result<bool, Failure> {
         let mut goes_on = true;
+        let cancelled = || self.ending.is_asked_for();
+        let drain = || crew.wait_until_drained(log, LOOK, &cancelled).map_err(|error| log_failure(&error));
         match intake {
             None => std::thread::sleep(PATIENCE),
-            Some(intake) if !intake.has_ended() => intake.append_some(log, PATIENCE)?,
-            Some(_) => {
-                let cancelled = || self.ending.is_asked_for();
-                let drained = crew.wait_until_drained(log, PATIENCE, &cancelled);
-                goes_on = !drained.map_err(|error| log_failure(&error))?;
-            }
+            Some(intake) if !intake.has_ended() => intake.append_some(log, PATIENCE, &drain)?,
+            Some(_) => goes_on = !drain()?,
         }
         export.catch_up().map_err(|error| log_failure(&error))?;
         Ok(goes_on)

@@ -1,7 +1,8 @@
 //! Committed outputs of a [`Local`] log as text files: `out/<topic>.ndjson`.
 //!
 //! Enters: what epochs wrote to the output topics. Leaves: one line per record, in the order of the commits (within one,
-//! partition by partition), in the form that `replay` prints. Always true: line `n` of a file is record `n` of its topic, once, whenever the process
+//! partition by partition), in the form that `replay` prints. Always true: line `n` of a file is record `n` of
+//! its topic, once, whenever the process
 //! ended: the number of whole lines is how far it got, so nothing else has to be remembered.
 
 use std::fs::{self, File, OpenOptions};

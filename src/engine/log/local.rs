@@ -1,6 +1,7 @@
 //! The log in one directory of this machine: `demo` and `run --local DIR` need no broker.
 //!
-//! Enters: a directory. Leaves: a [`Broker`](super::Broker) whose steps survive the end of the process. Always true: opened again after a
+//! Enters: a directory. Leaves: a [`Broker`](super::Broker) whose steps survive the end of the process. Always
+//! true: opened again after a
 //! crash at any byte, the log holds a prefix of the steps, each whole, and every step that was acknowledged (after
 //! a power cut: with [`Durability::Disk`]).
 
