@@ -11,3 +11,9 @@ mod twin;
 
 /// Engine and twin, side by side over seeded worlds; crashes and faults in between.
 mod agreement;
+
+/// The rules, as tables of little stories.
+mod rules;
+
+/// An epoch taken back leaves no trace, and the state log tells all.
+mod rollback;
