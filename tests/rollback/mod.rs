@@ -46,6 +46,13 @@ fn finish(driver: &mut Driver<'_>, cuts: &[Cut]) {
     }
 }
 
+/// Where two lists of documents part, the sources of milestones aside.
+fn first_difference(left: &[Document], right: &[Document]) -> Option<String> {
+    let (left, right) = (without_sources(left), without_sources(right));
+    let at = (0..left.len().max(right.len())).find(|at| left.get(*at) != right.get(*at))?;
+    Some(format!("document {at}: {:#?} instead of {:#?}", left.get(at), right.get(at)))
+}
+
 /// Versions of plan lines and shipments rise by one from 1 on.
 fn assert_contiguous(documents: &[Document]) {
     let mut last: BTreeMap<(Topic, String), u64> = BTreeMap::new();
@@ -62,7 +69,7 @@ fn assert_contiguous(documents: &[Document]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_epoch_taken_back_leaves_no_trace(seed in 0_u64..100_000, weather in weather(), cuts in cuts()) {
@@ -80,7 +87,7 @@ proptest! {
             }
             shaken.commit(cut.records);
         }
-        prop_assert_eq!(without_sources(&shaken.documents), without_sources(&plain.documents));
+        prop_assert_eq!(first_difference(&shaken.documents, &plain.documents), None);
         prop_assert_eq!(shaken.snapshot(), plain.snapshot());
         // The order of a delta's entries is nobody's business; what they tell is.
         prop_assert_eq!(shaken.restored(&shaken.state_log).snapshot(), plain.snapshot());
@@ -114,7 +121,7 @@ proptest! {
         assert_contiguous(&live.documents);
         for restored in &mut restored {
             finish(restored, &cuts);
-            prop_assert_eq!(without_sources(&restored.documents), without_sources(&live.documents[told..]));
+            prop_assert_eq!(first_difference(&restored.documents, &live.documents[told..]), None);
             prop_assert_eq!(restored.snapshot(), live.snapshot());
         }
     }
@@ -141,7 +148,7 @@ fn a_log_that_is_not_whole_is_refused() {
         ("one twice", changed(&|log| log.insert(2, log[1].clone())), "epoch 2 follows epoch 2"),
         ("two in another order", changed(&|log| log.swap(1, 2)), "epoch 3 follows epoch 1"),
         ("the last byte", changed(&|log| *log[1].last_mut().expect("bytes") ^= 1), "digest"),
-        ("cut off", changed(&|log| drop(log[1].pop())), "digest"),
+        ("cut off", changed(&|log| log[1] = log[1][..log[1].len() - 1].to_vec()), "digest"),
         ("nothing", changed(&|log| log[1].clear()), "another version"),
         ("another format", changed(&|log| log[1][1] += 1), "another version"),
     ];
