@@ -29,3 +29,8 @@ mod kafka;
 /// `kill -9` at more than twenty points of a run.
 #[cfg(feature = "edge")]
 mod kill;
+/// The rules, as tables of little stories.
+mod rules;
+
+/// An epoch taken back leaves no trace, and the state log tells all.
+mod rollback;

@@ -102,8 +102,13 @@ impl Decision {
             warning.tracking_id = Some(typed.to_owned());
             self.warnings.push(warning);
         }
+        self.warn_unsupported(registered.validation);
+    }
+
+    /// Once per command, whichever of its numbers it is about.
+    fn warn_unsupported(&mut self, validation: Validation) {
         let known = self.warnings.iter().any(|w| w.code == Code::TrackingNotSupported);
-        if registered.validation == Validation::NotSupported && !known {
+        if validation == Validation::NotSupported && !known {
             self.warnings.push(remark(
                 Code::TrackingNotSupported,
                 "The carrier has no public rule for its numbers: only length and characters were checked.",
@@ -530,6 +535,9 @@ fn change_carrier(rules: &Rules, shipment: &Shipment, text: &str, name: Option<&
             warning.tracking_id = unit.tracking.as_ref().map(|t| t.number.as_str().to_owned());
             decision.warnings.push(warning);
         }
+    }
+    for (_, validation) in numbers.iter().filter_map(|(_, number)| number.as_ref()) {
+        decision.warn_unsupported(*validation);
     }
     decision.with(|| Change::Carrier { carrier, name, numbers })
 }

@@ -447,6 +447,8 @@ impl ShipmentStation {
                 shipment.head.as_of = derived.due;
                 self.mark(&id, Cause::Timer, None);
             } else if flush_due(shipment, rules) <= now {
+                // Its timer is spent: taken back, the epoch must set it again.
+                keep_head(&mut self.undo, self.epoch, shipment);
                 self.mark(&id, Cause::Timer, None);
             } else {
                 let due = derived.due.min(flush_due(shipment, rules));
