@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use criterion::Throughput;
 use dockside::engine::digest::Latest;
-use dockside::engine::log::{Broker, Outbox, Sim, SimMember};
+use dockside::engine::log::{Broker, Outbox, Record, Sim, SimMember};
 use dockside::engine::worker::{Turn, Worker, WorkerConfig};
 use dockside::model::{Partition, Timestamp, Topic};
 use dockside::stations::{ClockSource, Counters, Rules};
@@ -33,7 +33,7 @@ struct Settings {
 }
 
 const FULL: Settings = Settings { seed: 1, scans: 400_000, delivered_per_mille: 100 };
-const SMALL: Settings = Settings { seed: 1, scans: 5_000, delivered_per_mille: 200 };
+const SMALL: Settings = Settings { seed: 1, scans: 5_000, delivered_per_mille: 100 };
 
 const PARTITION: Partition = Partition(0);
 
@@ -43,7 +43,7 @@ fn main() {
     let mut rows = Vec::new();
     for (name, activity) in [("hot", Activity::Hot), ("real", Activity::Real)] {
         let feed = Feed::new(&settings, activity);
-        let lines = check(&settings, &feed);
+        let outputs = check(&settings, &feed);
         let throughput = || Throughput::ElementsAndBytes { elements: feed.scans, bytes: feed.bytes };
         let group = format!("engine/{name}");
         let (mut ours, mut simplest) = (Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ fn main() {
             took
         });
         let (ours, simplest) = (per_second(feed.scans, ours), per_second(feed.scans, simplest));
-        rows.push(Row { name, feed, lines, ours, simplest });
+        rows.push(Row { name, feed, outputs, ours, simplest });
     }
     if bench.is_measured() {
         show(&rows);
@@ -163,14 +163,31 @@ fn with_simplest(feed: &Feed) -> (Program, Duration) {
     (program, took)
 }
 
-/// Plan lines that each of the two wrote.
-struct Lines {
-    ours: usize,
-    simplest: usize,
+/// What one of the two wrote.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    records: usize,
+    /// Bytes of values.
+    bytes: usize,
+}
+
+impl Written {
+    fn add(&mut self, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What both wrote.
+struct Outputs {
+    /// By topic, the state log included.
+    ours: Vec<(Topic, Written)>,
+    /// Plan lines.
+    simplest: Written,
 }
 
 /// Runs both and compares what must be alike.
-fn check(settings: &Settings, feed: &Feed) -> Lines {
+fn check(settings: &Settings, feed: &Feed) -> Outputs {
     let Ran { log, counters, .. } = with_engine(feed);
     let (program, _) = with_simplest(feed);
     assert_eq!(counters.commands + counters.bad_commands, feed.commands, "every command was read");
@@ -183,10 +200,17 @@ fn check(settings: &Settings, feed: &Feed) -> Lines {
         sum(&ours) > 0 && differ * 1000 <= sum(&ours) * settings.delivered_per_mille,
         "delivered, dockside {ours:?}, the simplest program {simplest:?}"
     );
-    let mut lines = 0;
-    let mut count = |record: dockside::engine::log::Record<'_>| lines += usize::from(record.value.is_some());
-    log.read(Topic::ReceivingPlan, PARTITION, 0, usize::MAX, &mut count).expect("the log is in memory");
-    Lines { ours: lines, simplest: program.plan.len() }
+    let mut simplest = Written::default();
+    program.plan.iter().for_each(|line| simplest.add(line.len()));
+    let topics = Topic::ALL.into_iter().filter(|topic| !matches!(topic, Topic::Scans | Topic::Commands));
+    Outputs { ours: topics.map(|topic| (topic, written(&log, topic))).collect(), simplest }
+}
+
+fn written(log: &Sim, topic: Topic) -> Written {
+    let mut written = Written::default();
+    let mut count = |record: Record<'_>| written.add(record.value.map_or(0, <[u8]>::len));
+    log.read(topic, PARTITION, 0, usize::MAX, &mut count).expect("the log is in memory");
+    written
 }
 
 /// Boxes that are delivered, by mode: a PRO counts as one.
@@ -215,7 +239,7 @@ fn delivered(log: &Sim) -> BTreeMap<&'static str, u64> {
 struct Row {
     name: &'static str,
     feed: Feed,
-    lines: Lines,
+    outputs: Outputs,
     ours: Option<f64>,
     simplest: Option<f64>,
 }
@@ -231,20 +255,23 @@ fn per_second(scans: u64, mut runs: Vec<Duration>) -> Option<f64> {
 fn show(rows: &[Row]) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("scans/s of one thread, medians; the machine has {cores} cores");
-    println!("| world | scans | commands | dockside | simplest | ratio | plan lines: dockside | simplest |");
-    println!("|---|---|---|---|---|---|---|---|");
-    for Row { name, feed, lines, ours, simplest } in rows {
+    println!("| world | scans | commands | dockside | simplest | ratio |");
+    println!("|---|---|---|---|---|---|");
+    for Row { name, feed: Feed { scans, commands, .. }, ours, simplest, .. } in rows {
         let number = |value: &Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.0}"));
         let ratio =
             ours.zip(*simplest).map_or("–".to_owned(), |(ours, theirs)| format!("{:.2}", ours / theirs));
-        println!(
-            "| {name} | {} | {} | {} | {} | {ratio} | {} | {} |",
-            feed.scans,
-            feed.commands,
-            number(ours),
-            number(simplest),
-            lines.ours,
-            lines.simplest,
-        );
+        println!("| {name} | {scans} | {commands} | {} | {} | {ratio} |", number(ours), number(simplest));
+    }
+    println!("what they wrote");
+    println!("| world | by | topic | records | bytes |");
+    println!("|---|---|---|---|---|");
+    for Row { name, outputs, .. } in rows {
+        let ours = outputs.ours.iter().map(|(topic, written)| ("dockside", *topic, *written));
+        for (by, topic, Written { records, bytes }) in
+            ours.chain([("simplest", Topic::ReceivingPlan, outputs.simplest)])
+        {
+            println!("| {name} | {by} | {} | {records} | {bytes} |", topic.name());
+        }
     }
 }
