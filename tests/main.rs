@@ -29,6 +29,7 @@ mod kafka;
 /// `kill -9` at more than twenty points of a run.
 #[cfg(feature = "edge")]
 mod kill;
+
 /// The rules, as tables of little stories.
 mod rules;
 

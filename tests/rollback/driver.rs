@@ -110,7 +110,7 @@ impl<'a> Driver<'a> {
             self.stations.image(slice, |key, value| {
                 assert_eq!(key.slice, slice);
                 let value = value.expect("an image holds what is there").to_vec();
-                assert_eq!(image.insert(key.bytes, value), None, "an entity is in one slice, once");
+                assert_eq!(image.insert(key.bytes.to_vec(), value), None, "an entity is in one slice, once");
             });
         }
         let counters = self.stations.counters().clone();

@@ -59,7 +59,7 @@ pub(crate) fn number(text: &str) -> String {
         return format!("1Z{body}{}", (10 - weighted(&body, &[1, 2]) % 10) % 10);
     }
     if let Some(n) = nth("fx#") {
-        let body = format!("{:011}", 98_765_432_10 + u64::from(n));
+        let body = format!("{:011}", 9_876_543_210 + u64::from(n));
         return format!("{body}{}", weighted(&body, &[3, 1, 7]) % 11 % 10);
     }
     text.replace('␣', " ")
