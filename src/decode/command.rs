@@ -22,7 +22,7 @@ use crate::model::{
 };
 
 /// The longest list of boxes or of tracking IDs.
-const LIST_MAX: usize = 5_000;
+const LIST_MAX: usize = 10_000;
 /// The most units in a box.
 const UNITS_MAX: u32 = 1_000_000;
 /// The most faults that one answer lists.

@@ -74,6 +74,14 @@ impl StreamClock {
         }
     }
 
+    /// A tick among the commands says it is this late. Only where time comes from the input: under the wall clock nobody may
+    /// let timers fire by writing to a topic.
+    pub fn tick_of_input(&mut self, at: Timestamp) {
+        if self.source == ClockSource::Input {
+            self.tick(at);
+        }
+    }
+
     /// It is this late.
     pub fn tick(&mut self, at: Timestamp) {
         self.tick = self.tick.max(at);

@@ -305,7 +305,7 @@ impl Stations {
         let source = Source { lane: Lane::Commands, partition: self.partition, offset: record.offset };
         let bytes = record.value.unwrap_or_default();
         match decode::command(bytes) {
-            Ok(CommandRecord::Tick) => self.clock.tick(record.timestamp),
+            Ok(CommandRecord::Tick) => self.clock.tick_of_input(record.timestamp),
             Ok(CommandRecord::Command(command)) => {
                 let id = command.shipment_id.as_str().as_bytes();
                 if partition_of(id, self.partitions) == self.partition.0 {

@@ -8,6 +8,8 @@
 //!
 //! It does not know statuses, plans or commands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -256,27 +258,29 @@ impl ScanStation {
         now: Timestamp,
         mut dead_letter: impl FnMut(&NumberKey, u32, &Progress),
     ) {
+        // By key: the order in which timers were queued must not show.
+        let mut expired = BTreeMap::new();
         while let Some((_, key)) = self.timers.pop_due(now) {
             let Some(slot) = self.index.get(&key) else { continue };
             let number = self.index.value_mut(slot);
             number.queued = false;
             let due = number.due(rules);
-            if due == Timestamp::MAX {
-                continue;
-            }
-            if due > now {
+            if due <= now {
+                expired.insert(key, slot);
+            } else if due != Timestamp::MAX {
                 number.queued = true;
                 self.timers.push(due, key);
-                continue;
             }
+        }
+        for (key, slot) in expired {
             self.touch(slot);
-            let expired = self.index.value_mut(slot);
-            counters.parked -= u64::from(expired.parked);
-            counters.dead_letter(DeadLetterReason::ParkExpired, u64::from(expired.parked));
-            dead_letter(&key, expired.parked, &expired.progress);
-            expired.progress = Progress::default();
-            expired.parked = 0;
-            expired.last_record_time = Timestamp::default();
+            let number = self.index.value_mut(slot);
+            counters.parked -= u64::from(number.parked);
+            counters.dead_letter(DeadLetterReason::ParkExpired, u64::from(number.parked));
+            dead_letter(&key, number.parked, &number.progress);
+            number.progress = Progress::default();
+            number.parked = 0;
+            number.last_record_time = Timestamp::default();
         }
     }
 

@@ -139,7 +139,7 @@ fn a_shipment_is_created_with_all_its_fields() {
 fn wrong_fields_are_answered_by_name() {
     let good = r#""account":"A1","fc":"ICT2","mode":"SPD","carrier":"UPS""#;
     let boxes = |n: usize| format!(r#""add":[{}]"#, vec![r#"{"box_id":"B"}"#; n].join(","));
-    let (most, too_many) = (boxes(5_000), boxes(5_001));
+    let (most, too_many) = (boxes(10_000), boxes(10_001));
     for (kind, fields, want) in [
         ("confirm_ready", r#""dry_run":1"#, "`dry_run`: true or false expected, found 1"),
         ("set_tracking", "", "`items`: a list expected, found nothing"),
@@ -179,7 +179,7 @@ fn wrong_fields_are_answered_by_name() {
             r#""add":[{"box_id":"B1","weight_g":-1}]"#,
             "`add[0].weight_g`: a whole number from 0 to 4294967295 expected, found a negative, fractional or huge number",
         ),
-        ("update_boxes", &too_many, "`add`: at most 5000 items expected, found 5001"),
+        ("update_boxes", &too_many, "`add`: at most 10000 items expected, found 10001"),
         ("change_destination", r#""fc":"""#, "`fc`: 1-64 printable characters expected, found \"\""),
         (
             "report_receiving",

@@ -72,7 +72,7 @@ struct Pending {
 enum PendingAnswer {
     /// Remembered by its shipment.
     Kept { shipment: ShipmentId, command_id: crate::model::CommandId },
-    /// Of a dry run or a shipment that is not there.
+    /// Of a dry run, of a shipment that is not there, or given before.
     Passing { shipment: ShipmentId, answer: Box<Answer> },
 }
 
@@ -84,11 +84,10 @@ pub struct ShipmentStation {
     undo: Vec<Undo>,
     epoch: u64,
     settling: u64,
-    /// Shipments to derive anew at the next settling, in the order of their first change.
+    /// Shipments to derive anew at the next settling.
     marked: Vec<ShipmentId>,
-    /// Shipments to publish, in that order.
+    /// Shipments to publish. By ID, as they are settled: the order in which timers were queued must not show.
     pending: BTreeMap<ShipmentId, Pending>,
-    pending_order: Vec<ShipmentId>,
     answers: Vec<PendingAnswer>,
     timers: Timers<ShipmentId>,
     totals: BTreeMap<ArrivalKey, Subtotal>,
@@ -119,7 +118,6 @@ impl ShipmentStation {
             settling: 1,
             marked: Vec::new(),
             pending: BTreeMap::new(),
-            pending_order: Vec::new(),
             answers: Vec::new(),
             timers: Timers::default(),
             totals: BTreeMap::new(),
@@ -167,10 +165,16 @@ impl ShipmentStation {
         let id = &command.shipment_id;
         if let Some(shipment) = self.shipments.get(id) {
             let oldest = entry.plus_ms(-rules.settings.command_ids_ms);
-            let repeated = |a: &Answer| a.command_id == command.command_id && a.entry >= oldest;
-            if shipment.answers.iter().any(repeated) {
-                let command_id = command.command_id.clone();
-                self.answers.push(PendingAnswer::Kept { shipment: id.clone(), command_id });
+            let repeated = |a: &&Answer| a.command_id == command.command_id && a.entry >= oldest;
+            if let Some(first) = shipment.answers.iter().find(repeated) {
+                self.answers.push(match first.version {
+                    Some(_) => {
+                        PendingAnswer::Passing { shipment: id.clone(), answer: Box::new(first.clone()) }
+                    }
+                    None => {
+                        PendingAnswer::Kept { shipment: id.clone(), command_id: command.command_id.clone() }
+                    }
+                });
                 return;
             }
         }
@@ -203,7 +207,11 @@ impl ShipmentStation {
         let shipment = self.shipments.get_mut(id).expect("created or known");
         keep_answers(&mut self.undo, self.epoch, shipment);
         shipment.answers.push_back(answer);
-        while shipment.answers.len() > rules.settings.command_ids_max {
+        // An answer that waits for its version is not forgotten before it was given.
+        let is_given = |answer: &Answer| answer.version.is_some();
+        while shipment.answers.len() > rules.settings.command_ids_max
+            && shipment.answers.front().is_some_and(is_given)
+        {
             shipment.answers.pop_front();
         }
         let command_id = command.command_id.clone();
@@ -474,7 +482,6 @@ impl ShipmentStation {
         if !self.pending.contains_key(id) {
             let new = Pending { derived: None, cause, sources: SmallVec::new(), at_once: false };
             self.pending.insert(id.clone(), new);
-            self.pending_order.push(id.clone());
         }
         let pending = self.pending.get_mut(id).expect("just inserted");
         pending.cause = pending.cause.max(cause);
@@ -486,7 +493,8 @@ impl ShipmentStation {
 
     /// Derives what changed, and tells the ledger and the index.
     pub fn settle(&mut self, rules: &Rules, hops: &mut HopWriter, stream_time: Timestamp) {
-        let marked = std::mem::take(&mut self.marked);
+        let mut marked = std::mem::take(&mut self.marked);
+        marked.sort_unstable();
         for id in &marked {
             let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
             let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
@@ -716,7 +724,6 @@ impl ShipmentStation {
         self.verdicts_dirty.clear();
         self.marked.clear();
         self.pending.clear();
-        self.pending_order.clear();
         self.answers.clear();
         self.epoch += 1;
         self.settling += 1;

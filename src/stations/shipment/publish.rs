@@ -88,14 +88,12 @@ fn flag_names(flags: FlagSet) -> Vec<&'static str> {
 impl ShipmentStation {
     /// Writes what changed since the last publishing.
     pub fn publish(&mut self, rules: &Rules, stream_time: Timestamp, out: &mut Documents<'_>) {
-        let order = std::mem::take(&mut self.pending_order);
-        let mut pending = std::mem::take(&mut self.pending);
+        let pending = std::mem::take(&mut self.pending);
         // Results carry the version that the shipment gets in this very publishing, and come before it.
-        let mut documents = Vec::with_capacity(order.len());
-        for id in &order {
-            let Pending { derived, cause, sources, at_once } = pending.remove(id).expect("listed");
-            let derived = derived.expect("settled before it is published");
-            documents.push(self.publish_shipment(rules, stream_time, id, &derived, cause, &sources, at_once));
+        let mut documents = Vec::with_capacity(pending.len());
+        for (id, Pending { derived, cause, sources, at_once }) in &pending {
+            let derived = derived.as_ref().expect("settled before it is published");
+            documents.push(self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once));
             let flush = flush_due(&self.shipments[id], rules);
             self.queue(id, flush);
         }
@@ -116,8 +114,7 @@ impl ShipmentStation {
                 let known = self.shipments.get_mut(shipment).expect("it keeps its answers");
                 let version = known.head.published.version;
                 let at = known.answers.iter().rposition(|answer| answer.command_id == *command_id);
-                // More commands in one epoch than a shipment remembers: the result went with the oldest.
-                let Some(at) = at else { return };
+                let at = at.expect("an answer is kept until it is given");
                 if known.answers[at].version.is_none() {
                     keep_answers(&mut self.undo, self.epoch, known);
                     known.answers[at].version = Some(version);
@@ -259,8 +256,13 @@ fn shipment_fingerprint(shipment: &Shipment, derived: &Derived) -> u128 {
     let mut bytes = postcard::to_extend(&shown, Vec::with_capacity(4096)).expect("it serialises into memory");
     for unit in shipment.boxes.iter().chain(&shipment.freight) {
         let tracking = unit.tracking.as_ref().map(|tracking| (&tracking.number, tracking.validation));
-        let shown = (unit.no, &unit.box_id, unit.units, unit.weight_g, tracking, &unit.view);
+        // Of the view only what is shown: an appointment, for example, is not.
+        let view = (unit.view.current(), unit.view.flags(), unit.view.eta());
+        let shown = (unit.no, &unit.box_id, unit.units, unit.weight_g, tracking, view);
         bytes = postcard::to_extend(&shown, bytes).expect("it serialises into memory");
+        for milestone in Milestone::ALL {
+            bytes.extend_from_slice(&unit.view.at(milestone).map_or(0, |at| at.0).to_le_bytes());
+        }
     }
     fingerprint(&bytes)
 }
