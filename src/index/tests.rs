@@ -150,14 +150,10 @@ fn the_secret_does_not_show() {
 
 #[test]
 fn slices_are_part_of_the_format() {
-    for (number, carrier, slice) in [
-        ("1Z5R89390357567127", 1, 185),
-        ("1Z5R89390357567127", 2, 92),
-        ("9400111899223197428490", 3, 49),
-        ("A", 0, 203),
-    ] {
-        assert_eq!(slice_of_key(&key(number, carrier)), slice, "{number} {carrier}");
-    }
+    let numbers =
+        [("1Z5R89390357567127", 1), ("1Z5R89390357567127", 2), ("9400111899223197428490", 3), ("A", 0)];
+    let slices = numbers.map(|(number, carrier)| slice_of_key(&key(number, carrier)));
+    assert_eq!(slices, [51, 234, 176, 5]);
     let mut filled = [0_u32; SLICES as usize];
     for n in 0..25_600_u32 {
         filled[usize::from(slice_of_key(&key(&format!("1Z{n:016}"), 1)))] += 1;

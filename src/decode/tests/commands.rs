@@ -226,7 +226,7 @@ fn wrong_fields_are_answered_by_name() {
         assert!(invalid.message.starts_with(want), "{kind} {fields}: {}", invalid.message);
     }
     let CommandBody::UpdateBoxes { add, .. } = body("update_boxes", &most) else { panic!("another type") };
-    assert_eq!(add.len(), 5_000);
+    assert_eq!(add.len(), 10_000);
     let wrong = format!(r#""remove":[{}]"#, vec!["1"; 5_000].join(","));
     let message = read(&object("update_boxes", &wrong)).body.expect_err("numbers").message;
     assert!(message.ends_with("; and 4992 more"), "an answer stays short: {message}");
