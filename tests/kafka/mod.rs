@@ -4,7 +4,6 @@
 //! own.
 
 mod shared;
-mod world;
 
 use std::time::Duration;
 
