@@ -4,12 +4,12 @@
 //! a worker that fails stops the crew; stopping closes the open epochs and writes images first.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::clock;
-use crate::engine::log::{Broker, Log, LogError};
+use crate::engine::log::{Broker, Log, LogError, Positions};
 use crate::engine::worker::{EpochReport, Turn, Worker, WorkerConfig};
 use crate::stations::{Counters, Rules};
 
@@ -40,7 +40,15 @@ struct Gauge {
     busy: AtomicU64,
     /// Turns that found every lane drained.
     quiet: AtomicU64,
+    /// Up to where the lanes were read and committed, as of the last quiet turn.
+    settled: Mutex<Positions>,
     ended: AtomicBool,
+}
+
+impl Gauge {
+    fn settled(&self) -> MutexGuard<'_, Positions> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Hears of committed epochs, on the worker's thread.
@@ -123,7 +131,11 @@ impl Crew {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<bool, LogError> {
         while !self.has_failed() && !cancelled() {
-            if broker.lag()? == 0 && self.is_quiet(patience) && broker.lag()? == 0 {
+            // Between two looks at idle workers nothing can be on its way: what they wrote is before these ends.
+            if let Some(busy) = self.quiet_since(patience)
+                && self.have_settled(&broker.ends()?)
+                && self.busy() == busy
+            {
                 return Ok(true);
             }
             thread::sleep(patience);
@@ -131,22 +143,34 @@ impl Crew {
         Ok(false)
     }
 
-    /// Whether each worker looks around once more and finds nothing to do.
-    fn is_quiet(&self, patience: Duration) -> bool {
-        let read =
-            |gauge: &Arc<Gauge>| (gauge.busy.load(Ordering::Acquire), gauge.quiet.load(Ordering::Acquire));
-        let before: Vec<(u64, u64)> = self.gauges.iter().map(read).collect();
+    /// Waits until each worker has looked around once more and found nothing to do; how busy they had been by then, or
+    /// none if one found something.
+    fn quiet_since(&self, patience: Duration) -> Option<Vec<u64>> {
+        let quiet =
+            || -> Vec<u64> { self.gauges.iter().map(|gauge| gauge.quiet.load(Ordering::Acquire)).collect() };
+        let (busy, before) = (self.busy(), quiet());
         loop {
-            let now: Vec<(u64, u64)> = self.gauges.iter().map(read).collect();
-            if self.has_failed() || now.iter().zip(&before).any(|(now, before)| now.0 != before.0) {
-                return false;
+            let now = quiet();
+            if self.has_failed() || self.busy() != busy {
+                return None;
             }
             // The first quiet turn may have begun before the last append; the second has not.
-            if now.iter().zip(&before).all(|(now, before)| now.1 >= before.1 + 2) {
-                return true;
+            if now.iter().zip(&before).all(|(now, before)| *now >= before + 2) {
+                return Some(busy);
             }
             thread::sleep(patience);
         }
+    }
+
+    fn busy(&self) -> Vec<u64> {
+        self.gauges.iter().map(|gauge| gauge.busy.load(Ordering::Acquire)).collect()
+    }
+
+    /// Whether the lanes were read and committed up to these ends.
+    fn have_settled(&self, ends: &Positions) -> bool {
+        let mut reached = Positions::new();
+        self.gauges.iter().for_each(|gauge| reached.extend(gauge.settled().iter()));
+        ends.iter().all(|(place, end)| reached.get(place).is_some_and(|reached| reached >= end))
     }
 
     /// Lets every worker close its epoch, write its images and leave; the counters of all partitions, or why one failed.
@@ -219,6 +243,9 @@ fn turn_until<L: Log>(
                 gauge.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Idle if worker.is_drained() => {
+                if let Some(settled) = worker.settled() {
+                    gauge.settled().clone_from(settled);
+                }
                 gauge.quiet.fetch_add(1, Ordering::Release);
             }
             Turn::Idle => {}

@@ -107,6 +107,8 @@ pub struct Worker<L> {
     records: usize,
     newest: Timestamp,
     last_tick: Timestamp,
+    /// Up to where each lane was read; beyond the last record, where nothing but an end followed.
+    reached: Positions,
     drained: BTreeSet<(Lane, Partition)>,
 }
 
@@ -129,6 +131,7 @@ impl<L: Log> Worker<L> {
             records: 0,
             newest: Timestamp(0),
             last_tick: Timestamp::MIN,
+            reached: Positions::new(),
             drained: BTreeSet::new(),
         }
     }
@@ -215,9 +218,10 @@ impl<L: Log> Worker<L> {
                 self.records(lane, partition, &batch);
                 return Ok(true);
             }
-            Polled::Eof { lane, partition } => {
-                self.drained.insert((lane, partition));
+            Polled::Eof { lane, partition, next } => {
                 if let Some(owned) = self.owned.get_mut(&partition) {
+                    self.drained.insert((lane, partition));
+                    self.reached.insert((lane, partition), next);
                     owned.stations.drained(lane);
                 }
             }
@@ -231,6 +235,8 @@ impl<L: Log> Worker<L> {
                 for partition in partitions {
                     self.owned.remove(&partition);
                     self.committed.retain(|(_, p), _| *p != partition);
+                    self.reached.retain(|(_, p), _| *p != partition);
+                    self.drained.retain(|(_, p)| *p != partition);
                 }
             }
             Polled::Idle => {}
@@ -251,11 +257,12 @@ impl<L: Log> Worker<L> {
             self.owned.insert(partition, Owned { stations, cursor, touched: false });
         }
         self.committed.extend(positions);
+        self.reached.extend(positions);
         Ok(())
     }
 
     fn records(&mut self, lane: Lane, partition: Partition, batch: &RecordBatch) {
-        let Worker { owned, rules, decoder, hops, outbox, positions, records, newest, partitions, .. } = self;
+        let Worker { owned, rules, decoder, hops, outbox, reached, records, newest, partitions, .. } = self;
         let Some(owned) = owned.get_mut(&partition) else { return };
         owned.touched = true;
         for record in batch.iter() {
@@ -274,14 +281,15 @@ impl<L: Log> Worker<L> {
                 Lane::Commands => owned.stations.commands(rules, &input, hops, &mut out),
                 Lane::Scans => owned.stations.scans(rules, decoder, &input, hops, &mut out),
             }
-            positions.insert((lane, partition), record.offset + 1);
+            reached.insert((lane, partition), record.offset + 1);
         }
         *records += batch.len();
     }
 
     /// Ends the epoch: timers, settling, documents, state, and one commit for all.
     pub fn close(&mut self) -> Result<Turn, LogError> {
-        let Worker { owned, rules, hops, outbox, positions, committed, newest, partitions, .. } = self;
+        let Worker { owned, rules, hops, outbox, positions, reached, committed, newest, partitions, .. } =
+            self;
         let mut written = Vec::new();
         for (partition, owned) in owned.iter_mut() {
             {
@@ -298,7 +306,8 @@ impl<L: Log> Worker<L> {
             let mut inputs = Vec::new();
             for lane in Lane::ALL {
                 let from = committed.get(&(lane, *partition)).copied().unwrap_or_default();
-                let to = *positions.entry((lane, *partition)).or_insert(from);
+                let to = reached.get(&(lane, *partition)).copied().unwrap_or(from);
+                positions.insert((lane, *partition), to);
                 inputs.push(InputRange { lane, from, to });
             }
             write_delta(&owned.stations, *partition, *partitions, &owned.cursor, inputs, *newest, outbox);
@@ -406,6 +415,8 @@ impl<L: Log> Worker<L> {
 
     /// Takes back the open epoch.
     fn rollback(&mut self) {
+        self.reached.clone_from(&self.committed);
+        self.drained.clear();
         for owned in self.owned.values_mut() {
             owned.stations.rollback(&self.rules);
             owned.touched = false;
@@ -419,6 +430,11 @@ impl<L: Log> Worker<L> {
         self.positions.clear();
         self.opened_at = None;
         self.records = 0;
+    }
+
+    /// Up to where each lane was read, once everything before is committed; none while an epoch is open.
+    pub fn settled(&self) -> Option<&Positions> {
+        (self.records == 0).then_some(&self.reached)
     }
 
     /// Whether every lane of every partition is drained and nothing is open.

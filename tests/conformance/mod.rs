@@ -254,8 +254,9 @@ fn the_end_is_reported_once<B: Broker>(broker: &B) {
     for lane in [Lane::Hops, Lane::Commands] {
         for _ in 0..2 {
             match next(&mut member, lane, 10) {
-                Polled::Eof { lane: of, partition } => {
-                    assert!(ended.insert((of, partition)), "{of:?} {partition} twice")
+                Polled::Eof { lane: of, partition, next } => {
+                    assert!(ended.insert((of, partition)), "{of:?} {partition} twice");
+                    assert_eq!(broker.ends().expect("the ends")[&(of, partition)], next);
                 }
                 other => panic!("an end was expected: {other:?}"),
             }

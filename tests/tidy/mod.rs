@@ -163,9 +163,13 @@ fn scaffolding_does_not_ship() {
 }
 
 #[test]
-fn nothing_is_unsafe() {
+fn only_the_named_modules_are_unsafe() {
+    let named = ["src/edge/kafka/queue.rs"];
     let words = ["fn", "{", "impl", "trait", "extern"].map(|next| format!("{}{} {next}", "un", "safe"));
-    each_line(&["src", "tests", "benches"], |_, line| {
+    each_line(&["src", "tests", "benches"], |path, line| {
+        if named.iter().any(|name| path.ends_with(name)) {
+            return None;
+        }
         words.iter().find(|word| code(line).contains(word.as_str())).map(|word| format!("`{word}`"))
     });
 }

@@ -21,7 +21,7 @@ use super::reader::{Reader, Until, Wanted};
 use super::topics;
 use super::worker::KafkaLog;
 use super::writer::{Writer, Written};
-use crate::engine::log::{Broker, Headers, LogError, Outbox, Record};
+use crate::engine::log::{Broker, Headers, LogError, Outbox, Positions, Record};
 use crate::model::{Lane, Partition, Topic};
 
 /// A lag of up to so many offsets is counted record by record.
@@ -157,6 +157,16 @@ impl Broker for KafkaBroker {
         self.reader.read(topic, partition, from.max(start), Until::StableEnd, each)
     }
 
+    fn ends(&self) -> Result<Positions, LogError> {
+        let mut ends = Positions::new();
+        for lane in Lane::ALL {
+            for partition in (0..self.partitions).map(Partition) {
+                ends.insert((lane, partition), self.reader.ends(lane.topic(), partition)?.1);
+            }
+        }
+        Ok(ends)
+    }
+
     fn lag(&self) -> Result<u64, LogError> {
         let mut lag = 0;
         for lane in Lane::ALL {
@@ -172,10 +182,13 @@ impl Broker for KafkaBroker {
                     lag += end - from;
                     continue;
                 }
-                self.reader.read(lane.topic(), partition, from, Until::StableEnd, &mut |_, _| {
+                let count = &mut |_: &BorrowedMessage<'_>, _: Record<'_>| {
                     lag += 1;
                     Ok(Wanted::More)
-                })?;
+                };
+                let stable = self.reader.read(lane.topic(), partition, from, Until::StableEnd, count)?;
+                // What is in an open transaction, or in one whose marker is on its way, will be a record or nothing.
+                lag += end.saturating_sub(stable);
             }
         }
         Ok(lag)

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::names::{TopicNames, kafka_partition, reason, refused};
 use crate::engine::log::LogError;
-use crate::model::{Lane, Partition, Topic};
+use crate::model::{Partition, Topic};
 
 /// Raw properties for librdkafka, by name.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -127,8 +127,8 @@ const JAVA: [(&str, &str); 8] = [
 /// How long a transaction may stay open. It is also how long readers may wait for one whose worker is gone.
 pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 10_000;
 
-/// Bytes that a worker's consumer holds back, over all its partition queues.
-const FETCHED_KIB: u32 = 256 * 1024;
+/// Bytes that a worker's consumer holds back for each lane, whose partitions share one queue.
+const FETCHED_KIB: &str = "65536";
 
 /// The largest message that we write: an input of 16 MiB as a dead letter, with its headers.
 pub(super) const MESSAGE_BYTES: u32 = 17 * 1024 * 1024;
@@ -190,14 +190,11 @@ impl KafkaConfig {
     }
 
     /// The group's member: subscribes, and reads committed records only.
-    pub(super) fn member(&self, name: &str, partitions: u32) -> ClientConfig {
-        let lanes = u32::try_from(Lane::ALL.len()).expect("few lanes");
-        let queues = partitions.saturating_mul(lanes).max(1);
-        let per_queue_kib = (FETCHED_KIB / queues).clamp(512, 65_536);
+    pub(super) fn member(&self, name: &str) -> ClientConfig {
         let mut config = self.consumer(name, "member");
         config.set("group.instance.id", name);
         if !self.sets("queued.max.messages.kbytes") {
-            config.set("queued.max.messages.kbytes", per_queue_kib.to_string());
+            config.set("queued.max.messages.kbytes", FETCHED_KIB);
         }
         config
     }
@@ -395,10 +392,10 @@ mod tests {
     }
 
     #[test]
-    fn the_queues_of_a_member_share_one_bound() {
-        for (partitions, kib) in [(1, "65536"), (16, "5461"), (4096, "512")] {
-            let config = KafkaConfig::default().member("a-0", partitions);
-            assert_eq!(config.get("queued.max.messages.kbytes"), Some(kib));
-        }
+    fn the_queue_of_a_lane_has_a_bound() {
+        let config =
+            |own: &KafkaConfig| own.member("a-0").get("queued.max.messages.kbytes").map(str::to_owned);
+        assert_eq!(config(&KafkaConfig::default()).as_deref(), Some("65536"));
+        assert_eq!(config(&with("queued.max.messages.kbytes", "512")).as_deref(), Some("512"));
     }
 }

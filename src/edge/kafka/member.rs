@@ -1,17 +1,17 @@
 //! A member of the group: which partitions are ours, and the records of their lanes.
 //!
 //! Enters: polls, seeks. Leaves: [`Polled`] values. Always true:
-//! - every (lane, partition) has a queue of its own in the client, which stops fetching when that queue is full: no
-//!   lane can fill another's memory, and none is read before it is polled;
+//! - every lane has a queue of its own, which all its partitions' queues are forwarded to; the client stops fetching for
+//!   a lane when its queue is full: no lane can fill another's memory, and none is read before it is polled;
 //! - a rebalance is noted by the callback and carried out here: what is given is taken up at the group's stable
 //!   positions, a revocation is reported first and completed by the next poll;
-//! - queues are let go before the consumer is closed, else closing would wait for ever.
+//! - queues are let go before the consumer is closed, else closing would wait for ever;
+//! - a record is handed on once: what was fetched before a seek, or for an assignment that ended, is dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
@@ -22,7 +22,8 @@ use super::names::{
     TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
 use super::patience::{Deadline, PATIENCE, REQUEST};
-use super::reader::{Reader, record_of};
+use super::queue::{DataQueue, Enough, Fetched};
+use super::reader::Reader;
 use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
 use crate::model::{Lane, Partition};
 
@@ -36,9 +37,11 @@ pub(super) struct Member {
     names: TopicNames,
     consumer: Arc<BaseConsumer<MemberNotes>>,
     bell: Arc<Bell>,
-    queues: BTreeMap<(Lane, Partition), LaneQueue>,
-    /// The partition of a lane that was looked at last, so that none starves.
-    turns: [Option<Partition>; Lane::ALL.len()],
+    /// One per lane while partitions are ours.
+    queues: Vec<DataQueue>,
+    places: BTreeMap<(Lane, Partition), Place>,
+    /// What was fetched and not handed on yet: at most what one poll takes.
+    fetched: [VecDeque<Polled>; Lane::ALL.len()],
     /// A revocation that was reported and waits for the next poll.
     returning: bool,
 }
@@ -51,32 +54,23 @@ pub(super) enum Happened {
     Given(Vec<(String, i32)>),
 }
 
-struct LaneQueue {
-    queue: PartitionQueue<MemberNotes>,
+/// How far a partition of a lane was fetched.
+#[derive(Clone, Copy, Debug)]
+struct Place {
     /// The least offset that is still wanted.
     next: u64,
-    end: End,
-}
-
-/// What the reader of a queue knows about its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// There may be more.
-    Ahead,
-    /// It was reached, and must be told.
-    Reached,
-    /// It was told.
-    Told,
+    /// Its end was reached, and was handed on or waits for it.
+    ended: bool,
 }
 
 impl Member {
     /// Subscribes; assignments come with the polls.
-    pub(super) fn join(config: &KafkaConfig, name: &str, partitions: u32) -> Result<Member, LogError> {
+    pub(super) fn join(config: &KafkaConfig, name: &str) -> Result<Member, LogError> {
         let failed = |error: &KafkaError| unreachable(format!("join the group as `{name}`"), reason(error));
         let names = config.names();
         let bell = Arc::new(Bell::default());
         let mut consumer: BaseConsumer<MemberNotes> = config
-            .member(name, partitions)
+            .member(name)
             .create_with_context(MemberNotes::default())
             .map_err(|error| failed(&error))?;
         consumer.set_nonempty_callback({
@@ -89,8 +83,9 @@ impl Member {
             names,
             consumer: Arc::new(consumer),
             bell,
-            queues: BTreeMap::new(),
-            turns: [None; Lane::ALL.len()],
+            queues: Vec::new(),
+            places: BTreeMap::new(),
+            fetched: Default::default(),
             returning: false,
         })
     }
@@ -107,7 +102,7 @@ impl Member {
             if let Some(happened) = self.membership()? {
                 return Ok(happened);
             }
-            if let Some(polled) = self.drain(lane, max)? {
+            if let Some(polled) = self.fetch(lane, max)? {
                 return Ok(Happened::Polled(polled));
             }
             let left = deadline.left();
@@ -172,18 +167,13 @@ impl Member {
         let partitions: BTreeSet<Partition> = given.into_keys().collect();
         let positions = self.committed(&partitions, reader)?;
 
-        // The queues come first: from the first record on, all of a partition is in its own queue.
-        self.queues.clear();
+        // The queues come first: from the first record on, all of a partition is in its lane's queue. They are new, so
+        // that nothing of an older assignment can be in them.
+        self.forget();
+        self.queues = Lane::ALL.map(|_| DataQueue::of(&self.consumer, &self.bell)).into();
         for (&(lane, partition), &next) in &positions {
-            let mut queue = self
-                .consumer
-                .split_partition_queue(self.names.of(lane.topic()), kafka_partition(partition))
-                .expect("the group gave us that partition");
-            queue.set_nonempty_callback({
-                let bell = Arc::clone(&self.bell);
-                move || bell.ring()
-            });
-            self.queues.insert((lane, partition), LaneQueue { queue, next, end: End::Ahead });
+            self.queues[lane.index()].forward(&self.consumer, self.names.of(lane.topic()), partition);
+            self.places.insert((lane, partition), Place { next, ended: false });
         }
         let assignment = self.listed(&positions);
         self.consumer
@@ -193,52 +183,68 @@ impl Member {
     }
 
     fn let_go(&mut self) -> Result<(), LogError> {
-        self.queues.clear();
+        self.forget();
         self.consumer.unassign().map_err(|error| unreachable("return the revoked partitions", reason(&error)))
     }
 
-    /// The next batch, or end, of a partition of the lane.
-    fn drain(&mut self, lane: Lane, max: usize) -> Result<Option<Polled>, LogError> {
-        use std::ops::Bound::{Excluded, Included, Unbounded};
-        let first = (lane, Partition(0));
-        let last = (lane, Partition(u32::MAX));
-        let turn = self.turns[lane.index()].map_or(first, |partition| (lane, partition));
-        let later = self.queues.range((Excluded(turn), Included(last))).map(|(key, _)| key.1);
-        let earlier = self.queues.range((Included(first), Included(turn))).map(|(key, _)| key.1);
-        let partitions: Vec<Partition> = later.chain(earlier).collect();
-        debug_assert!(self.queues.range((Unbounded, Excluded(first))).all(|(key, _)| key.0 != lane));
+    /// Drops whatever was fetched, and the queues.
+    fn forget(&mut self) {
+        self.queues.clear();
+        self.places.clear();
+        self.fetched.iter_mut().for_each(VecDeque::clear);
+    }
 
-        for partition in partitions {
-            let queue = self.queues.get_mut(&(lane, partition)).expect("it was listed");
-            let (batch, failure) = queue.take(max);
-            if let Some(error) = failure {
-                self.judge(&error)?;
-            }
-            let queue = self.queues.get_mut(&(lane, partition)).expect("it was listed");
-            if !batch.is_empty() {
-                self.turns[lane.index()] = Some(partition);
-                return Ok(Some(Polled::Records { lane, partition, batch }));
-            }
-            if queue.end == End::Reached {
-                queue.end = End::Told;
-                self.turns[lane.index()] = Some(partition);
-                return Ok(Some(Polled::Eof { lane, partition }));
+    /// The next batch, or end, of a partition of the lane.
+    fn fetch(&mut self, lane: Lane, max: usize) -> Result<Option<Polled>, LogError> {
+        let (places, fetched) = (&mut self.places, &mut self.fetched[lane.index()]);
+        if fetched.is_empty()
+            && let Some(queue) = self.queues.get_mut(lane.index())
+        {
+            let (mut bytes, mut failure) = (0, None);
+            queue.take(max, |item| {
+                match item {
+                    Fetched::Record(partition, record) => {
+                        let Some(place) = places.get_mut(&(lane, partition)) else { return Enough::No };
+                        if record.offset < place.next {
+                            return Enough::No;
+                        }
+                        *place = Place { next: record.offset + 1, ended: false };
+                        bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+                        batch_of(fetched, lane, partition).push(record);
+                    }
+                    Fetched::End(partition, next) => {
+                        let Some(place) = places.get_mut(&(lane, partition)) else { return Enough::No };
+                        // An end before what is wanted is one of before a seek.
+                        if next > place.next || (next == place.next && !place.ended) {
+                            *place = Place { next, ended: true };
+                            fetched.push_back(Polled::Eof { lane, partition, next });
+                        }
+                    }
+                    Fetched::Failed(code) => failure = failure.or(Some(code)),
+                }
+                if bytes >= BATCH_BYTES { Enough::Yes } else { Enough::No }
+            });
+            if let Some(code) = failure {
+                self.judge(&KafkaError::MessageConsumption(code))?;
             }
         }
-        Ok(None)
+        Ok(self.fetched[lane.index()].pop_front())
     }
 
     /// Reads on from these positions. What is no longer ours is on its way to somebody else: the next poll says so.
     pub(super) fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
+        self.fetched.iter_mut().for_each(VecDeque::clear);
         let mut moves = Positions::new();
-        for (&place, &next) in positions {
-            let Some(queue) = self.queues.get_mut(&place) else { continue };
-            if queue.next == next {
-                if queue.end == End::Told {
-                    queue.end = End::Reached;
-                }
-            } else {
-                moves.insert(place, next);
+        for (&(lane, partition), &next) in positions {
+            let Some(place) = self.places.get(&(lane, partition)) else { continue };
+            if place.next != next {
+                moves.insert((lane, partition), next);
+            }
+        }
+        for (&(lane, partition), place) in self.places.iter().filter(|(_, place)| place.ended) {
+            if !moves.contains_key(&(lane, partition)) {
+                let next = place.next;
+                self.fetched[lane.index()].push_back(Polled::Eof { lane, partition, next });
             }
         }
         let deadline = Deadline::after(PATIENCE);
@@ -254,8 +260,7 @@ impl Member {
                 match element.error() {
                     Ok(()) => {
                         let next = moves.remove(&place).expect("we listed it once");
-                        let queue = self.queues.get_mut(&place).expect("it is ours");
-                        (queue.next, queue.end) = (next, End::Ahead);
+                        self.places.insert(place, Place { next, ended: false });
                     }
                     // A partition that was assigned a moment ago has not started yet.
                     Err(error) if deadline.is_over() => return Err(failed(&error)),
@@ -303,7 +308,7 @@ impl Member {
 
     /// Our partitions, until a revocation is completed.
     pub(super) fn partitions(&self) -> BTreeSet<Partition> {
-        self.queues.keys().map(|&(_, partition)| partition).collect()
+        self.places.keys().map(|&(_, partition)| partition).collect()
     }
 
     /// What proves our membership of this generation; none when our partitions belong to somebody else already.
@@ -362,39 +367,29 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.consumer.context().close();
-        self.queues.clear();
+        self.forget();
         if let Err(error) = self.consumer.unassign() {
             tracing::warn!(target: "kafka", "cannot let go of the partitions: {}", reason(&error));
         }
     }
 }
 
-impl LaneQueue {
-    /// The next records, in order, up to an end or a failure.
-    fn take(&mut self, max: usize) -> (RecordBatch, Option<KafkaError>) {
-        let mut batch = RecordBatch::default();
-        let mut bytes = 0;
-        // An end that was not told yet comes before what was written after it.
-        while self.end != End::Reached && batch.len() < max && bytes < BATCH_BYTES {
-            match self.queue.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(message)) => {
-                    let record = record_of(&message);
-                    if record.offset < self.next {
-                        continue;
-                    }
-                    self.next = record.offset + 1;
-                    self.end = End::Ahead;
-                    bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-                    batch.push(record);
-                }
-                // Told already and nothing but control records since: that end is the same one.
-                Some(Err(KafkaError::PartitionEOF(_))) if self.end == End::Told => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => self.end = End::Reached,
-                Some(Err(error)) => return (batch, Some(error)),
-            }
+/// The batch that the next record of that partition goes to: the last one, if nothing else of it came since.
+fn batch_of(fetched: &mut VecDeque<Polled>, wanted: Lane, partition: Partition) -> &mut RecordBatch {
+    let last = fetched.iter().rposition(|polled| match polled {
+        Polled::Records { partition: of, .. } | Polled::Eof { partition: of, .. } => *of == partition,
+        _ => false,
+    });
+    let at = match last {
+        Some(at) if matches!(fetched[at], Polled::Records { .. }) => at,
+        _ => {
+            fetched.push_back(Polled::Records { lane: wanted, partition, batch: RecordBatch::default() });
+            fetched.len() - 1
         }
-        (batch, None)
+    };
+    match &mut fetched[at] {
+        Polled::Records { batch, .. } => batch,
+        other => unreachable!("{other:?} is no batch"),
     }
 }
 

@@ -15,6 +15,7 @@ mod config;
 mod member;
 mod names;
 mod patience;
+mod queue;
 mod reader;
 mod topics;
 mod worker;

@@ -55,7 +55,7 @@ impl KafkaLog {
         let reader = Reader::open(config, name)?;
         let partitions = topics::counts_fit(config, &reader)?;
         let writer = Writer::open(config.transactional_producer(name), config.names())?;
-        let member = Member::join(config, name, partitions)?;
+        let member = Member::join(config, name)?;
         Ok(KafkaLog {
             name: name.to_owned(),
             partitions,

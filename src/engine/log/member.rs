@@ -187,7 +187,7 @@ impl<M: Medium> Log for Member<M> {
         }
         let cursor = &mut self.lanes[lane.index()][index];
         cursor.told_end = true;
-        Ok(Polled::Eof { lane, partition: cursor.partition })
+        Ok(Polled::Eof { lane, partition: cursor.partition, next: cursor.next })
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {

@@ -243,13 +243,15 @@ pub enum Polled {
         /// The records.
         batch: RecordBatch,
     },
-    /// The partition is drained: its end was reached, and has been since the last `Eof` or records of it. Reported
-    /// once after each time the end is reached.
+    /// The partition is drained: every record before `next` was handed on, and there is no more now. Reported once for
+    /// each end, and again after a seek.
     Eof {
         /// The lane that was polled.
         lane: Lane,
         /// The partition that is drained.
         partition: Partition,
+        /// Where it goes on. Offsets that are no records (a log may need some) lie before it too.
+        next: u64,
     },
     /// These partitions are now ours, all lanes of each, from these positions on (0 when nothing was committed).
     Assigned(Positions),
@@ -372,6 +374,10 @@ pub trait Broker {
         max: usize,
         sink: &mut dyn FnMut(Record<'_>, Headers<'_>),
     ) -> Result<u64, LogError>;
+
+    /// Where the lanes end now: the offset after the last record of each partition, or a later one. Open epochs count:
+    /// what is written is behind these ends, whether or not it can be seen yet.
+    fn ends(&self) -> Result<Positions, LogError>;
 
     /// How many records of all lanes are written but not committed as read; none: drained.
     fn lag(&self) -> Result<u64, LogError>;

@@ -123,6 +123,10 @@ impl Broker for Sim {
         self.store.read_with_headers(topic, partition, from, max, sink)
     }
 
+    fn ends(&self) -> Result<Positions, LogError> {
+        self.store.ends()
+    }
+
     fn lag(&self) -> Result<u64, LogError> {
         self.store.lag()
     }

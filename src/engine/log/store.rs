@@ -280,6 +280,13 @@ impl<M: Medium> Broker for Store<M> {
         })
     }
 
+    fn ends(&self) -> Result<Positions, LogError> {
+        let state = self.shared.state();
+        let places =
+            Lane::ALL.iter().flat_map(|&lane| (0..self.shared.partitions).map(move |p| (lane, Partition(p))));
+        Ok(places.map(|(lane, p)| ((lane, p), state.shelf(lane.topic(), p).end)).collect())
+    }
+
     fn lag(&self) -> Result<u64, LogError> {
         let state = self.shared.state();
         let every = (0..self.shared.partitions).map(Partition).collect::<Vec<_>>();
