@@ -46,7 +46,9 @@ find_promtool() {
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
     (
         cd "$HOME_OF_TOOLS"
-        apt-get download -qq -o APT::Sandbox::User="$(id -un)" prometheus >/dev/null 2>&1
+        fetch() { apt-get download -qq -o APT::Sandbox::User="$(id -un)" prometheus >/dev/null 2>&1; }
+        # A fresh machine has no package lists yet.
+        fetch || { [[ $EUID -eq 0 ]] && apt-get update -qq && fetch; } || exit 1
         dpkg -x prometheus_*.deb prometheus
         rm -f prometheus_*.deb
     ) && [[ -x $PROMTOOL ]]
