@@ -1,14 +1,20 @@
 //! The state log: what a partition's stations know, as deltas and images.
 //!
-//! Enters: the after-images of the entities that an epoch touched, or all of them. Leaves: records of at most about 512 KiB
-//! with a full header each, and from such records a partition's stations again. Always true:
-//! - epoch numbers of a partition are contiguous; a gap or a repeat reveals a torn transaction and is refused;
-//! - a log begins with epoch 1 or with an image; an image is whole, since it is committed in one epoch;
+//! Enters: the after-images of the entities that an epoch touched, and of whole slices. Leaves: records of at most about
+//! 512 KiB with a full header each, and from such records a partition's stations again. Always true:
+//! - every epoch begins with its delta; epoch numbers of a partition are contiguous;
+//! - the log rolls: images of slices are written in turn beside the deltas, never more bytes than the deltas brought but
+//!   for one run of slices, and none when nothing changes; before the oldest image that is still needed the log is trimmed;
+//! - restoring is one pass: a slice's deltas are skipped until its image is complete; a log from epoch 1 begins empty;
+//! - a gap, a repeat, a missing part or a wrong digest reveals a torn transaction: what follows is not trusted until a
+//!   whole image, and the owner goes on from the inputs of the last intact epoch;
 //! - a log written for another number of partitions is refused: keys would have moved.
 //!
-//! Layout of a record: `S`, format, header (postcard), then entries: length of the key, key, 0 for gone or 1,
-//! length of the value, value
-//! (lengths are LEB128).
+//! Layout of a record: `S`, format, header (postcard), then entries: slice, length of the key, key, 0 for gone or 1,
+//! length of the value, value (lengths are LEB128).
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +27,7 @@ use crate::stations::{ClockSource, EntityKey, Rules, Stations, StreamClock};
 pub const STATE_BYTES_MAX: usize = 512 << 10;
 
 const MAGIC: u8 = b'S';
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What a record of the state log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,15 +81,6 @@ pub struct StateHeader {
     pub digest: u64,
 }
 
-/// What a partition must know to write its next record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateCursor {
-    /// The last committed epoch; 0 before the first.
-    pub epoch: u64,
-    /// Which owner we are.
-    pub owner: u64,
-}
-
 /// Collects entries into parts.
 #[derive(Debug, Default)]
 struct Parts {
@@ -127,6 +124,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 impl Parts {
     fn add(&mut self, key: &EntityKey, value: Option<&[u8]>) {
         let open = &mut self.open;
+        open.push(u8::try_from(key.slice).expect("256 slices"));
         put_length(open, key.bytes.len());
         open.extend_from_slice(&key.bytes);
         match value {
@@ -151,67 +149,230 @@ impl Parts {
     }
 }
 
-/// The header of an epoch's records, but for what differs between the parts.
-fn header(stations: &Stations, partition: Partition, partitions: u32, cursor: &StateCursor) -> StateHeader {
-    StateHeader {
-        kind: StateKind::Delta,
-        partition,
-        partitions,
-        epoch: cursor.epoch + 1,
-        part: 0,
-        parts: 0,
-        owner: cursor.owner,
-        inputs: Vec::new(),
-        clock: stations.clock().clone(),
-        entries: 0,
-        digest: 0,
+/// An image run waits for so many bytes of deltas, unless told otherwise: passing over all shipments for a handful of
+/// slices would cost more than it saves.
+pub const RUN_BYTES: u64 = 256 << 10;
+
+/// Marks are so many slices apart: the log is at most that part of a round longer than it must be.
+const MARK_SLICES: u64 = 32;
+
+/// How far the images have come, in slices since the log's first; the slice is that modulo [`SLICES`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Roll {
+    /// The slice that is written next.
+    next: u64,
+    /// Bytes of deltas that no image has matched yet.
+    credit: u64,
+    /// Bytes that the last run was larger than the credit it was for.
+    debt: u64,
+    /// About how large a slice is, from the last run; 0: none was written yet.
+    slice_bytes: u64,
+    /// Where a run began, and an offset of the log before it.
+    marks: VecDeque<(u64, u64)>,
+}
+
+impl Roll {
+    /// Notes that a run begins at `self.next`, behind that offset.
+    fn mark(&mut self, offset: u64) {
+        self.marks.push_back((self.next, offset));
+    }
+
+    /// A delta of so many bytes was written.
+    fn earn(&mut self, bytes: u64) {
+        let paid = bytes.min(self.debt);
+        self.debt -= paid;
+        self.credit += bytes - paid;
+    }
+
+    fn wants_mark(&self) -> bool {
+        self.marks.back().is_none_or(|(slice, _)| self.next >= slice + MARK_SLICES)
+    }
+
+    /// The slices that the credit is for, up to the last one; none yet if it is too small.
+    fn run(&self, run_bytes: u64) -> Option<Range<u16>> {
+        let slices = u64::from(SLICES);
+        // What was never written in an image came in deltas: together the slices are no larger than these.
+        let each = self.slice_bytes.max(self.credit / slices).max(1);
+        if self.credit < run_bytes.max(self.slice_bytes) {
+            return None;
+        }
+        let from = self.next % slices;
+        let to = (from + self.credit / each).min(slices);
+        let slice = |number: u64| u16::try_from(number).expect("at most 256");
+        Some(slice(from)..slice(to))
+    }
+
+    fn wrote(&mut self, slices: &Range<u16>, bytes: u64) {
+        let count = u64::from(slices.end - slices.start);
+        self.next += count;
+        self.debt += bytes.saturating_sub(self.credit);
+        self.credit = self.credit.saturating_sub(bytes);
+        self.slice_bytes = bytes.div_ceil(count);
+    }
+
+    /// Forgets the marks that are behind a whole round of images; the offset that the log may begin at.
+    fn trim(&mut self) -> Option<u64> {
+        let mut start = None;
+        while let Some(&(slice, offset)) = self.marks.front()
+            && slice + u64::from(SLICES) <= self.next
+        {
+            start = Some(offset);
+            self.marks.pop_front();
+        }
+        start
     }
 }
 
-fn write(header: &StateHeader, parts: Vec<(u32, Vec<u8>)>, timestamp: Timestamp, outbox: &mut Outbox) {
-    let count = u32::try_from(parts.len()).expect("parts of 512 KiB");
-    for (part, (entries, body)) in (0..).zip(parts) {
-        let digest = stable_hash(&[&body]);
-        let header = StateHeader { part, parts: count, entries, digest, ..header.clone() };
-        let mut value = vec![MAGIC, FORMAT];
-        value = postcard::to_extend(&header, value).expect("a header always serialises into memory");
-        value.extend_from_slice(&body);
-        outbox.push(Topic::State, header.partition, timestamp, None, Some(&value), &[]);
-    }
-}
-
-/// Writes the delta of the epoch after `cursor`.
-pub fn write_delta(
-    stations: &Stations,
+/// Writes a partition's state log, as its owner.
+#[derive(Clone, Debug)]
+pub struct StateWriter {
     partition: Partition,
     partitions: u32,
-    cursor: &StateCursor,
-    inputs: Vec<InputRange>,
-    timestamp: Timestamp,
-    outbox: &mut Outbox,
-) {
-    let mut parts = Parts::default();
-    stations.delta(|key, value| parts.add(&key, value));
-    let header = StateHeader { inputs, ..header(stations, partition, partitions, cursor) };
-    write(&header, parts.finish(), timestamp, outbox);
+    /// The last committed epoch; 0 before the first.
+    epoch: u64,
+    owner: u64,
+    run_bytes: u64,
+    roll: Roll,
+    /// What holds once the open epoch is committed.
+    open: Option<Roll>,
 }
 
-/// Writes a whole image as the epoch after `cursor`.
-pub fn write_image(
-    stations: &Stations,
-    partition: Partition,
-    partitions: u32,
-    cursor: &StateCursor,
-    timestamp: Timestamp,
-    outbox: &mut Outbox,
-) {
-    let mut parts = Parts::default();
-    for slice in 0..SLICES {
-        stations.image(slice, |key, value| parts.add(&key, value));
+impl StateWriter {
+    /// The writer of a log that is empty.
+    pub fn new(partition: Partition, partitions: u32) -> StateWriter {
+        StateWriter {
+            partition,
+            partitions,
+            epoch: 0,
+            owner: 1,
+            run_bytes: RUN_BYTES,
+            roll: Roll::default(),
+            open: None,
+        }
     }
-    let kind = StateKind::Image { from: 0, to: SLICES };
-    let header = StateHeader { kind, ..header(stations, partition, partitions, cursor) };
-    write(&header, parts.finish(), timestamp, outbox);
+
+    /// Writes an image run for so many bytes of deltas.
+    pub fn with_run_bytes(self, run_bytes: u64) -> StateWriter {
+        StateWriter { run_bytes, ..self }
+    }
+
+    /// The last committed epoch; 0 before the first.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Which owner of the partition this is: one more at each restore.
+    pub fn owner(&self) -> u64 {
+        self.owner
+    }
+
+    /// Writes the delta of the next epoch and, when deltas have brought enough, images of the next slices. `end` says
+    /// where the log ends now; it is asked a few times in a round.
+    pub fn write<E>(
+        &mut self,
+        stations: &Stations,
+        inputs: &[InputRange],
+        timestamp: Timestamp,
+        outbox: &mut Outbox,
+        end: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<(), E> {
+        let mut delta = Parts::default();
+        stations.delta(|key, value| delta.add(&key, value));
+        let mut roll = self.roll.clone();
+        roll.earn(self.put(StateKind::Delta, delta, stations, inputs, timestamp, outbox));
+        if let Some(slices) = roll.run(self.run_bytes) {
+            if roll.wants_mark() {
+                roll.mark(end()?);
+            }
+            let bytes = self.image(slices.clone(), stations, inputs, timestamp, outbox);
+            roll.wrote(&slices, bytes);
+        }
+        self.open = Some(roll);
+        Ok(())
+    }
+
+    /// Writes the next epoch with a whole image: the log may begin with it.
+    pub fn write_whole<E>(
+        &mut self,
+        stations: &Stations,
+        inputs: &[InputRange],
+        timestamp: Timestamp,
+        outbox: &mut Outbox,
+        end: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<(), E> {
+        let mut roll = Roll { next: self.roll.next.next_multiple_of(u64::from(SLICES)), ..Roll::default() };
+        roll.mark(end()?);
+        let mut delta = Parts::default();
+        stations.delta(|key, value| delta.add(&key, value));
+        self.put(StateKind::Delta, delta, stations, inputs, timestamp, outbox);
+        let bytes = self.image(0..SLICES, stations, inputs, timestamp, outbox);
+        roll.wrote(&(0..SLICES), bytes);
+        self.open = Some(roll);
+        Ok(())
+    }
+
+    /// The open epoch was committed. The offset that the log may begin at by now, if that moved.
+    pub fn commit(&mut self) -> Option<u64> {
+        self.roll = self.open.take().expect("an epoch was written");
+        self.epoch += 1;
+        self.roll.trim()
+    }
+
+    /// The open epoch was taken back.
+    pub fn rollback(&mut self) {
+        self.open = None;
+    }
+
+    fn image(
+        &self,
+        slices: Range<u16>,
+        stations: &Stations,
+        inputs: &[InputRange],
+        timestamp: Timestamp,
+        outbox: &mut Outbox,
+    ) -> u64 {
+        let mut parts = Parts::default();
+        stations.image(slices.clone(), |key, value| parts.add(&key, value));
+        let kind = StateKind::Image { from: slices.start, to: slices.end };
+        self.put(kind, parts, stations, inputs, timestamp, outbox)
+    }
+
+    /// Writes the parts as records; how many bytes of entries that were.
+    fn put(
+        &self,
+        kind: StateKind,
+        parts: Parts,
+        stations: &Stations,
+        inputs: &[InputRange],
+        timestamp: Timestamp,
+        outbox: &mut Outbox,
+    ) -> u64 {
+        let parts = parts.finish();
+        let mut header = StateHeader {
+            kind,
+            partition: self.partition,
+            partitions: self.partitions,
+            epoch: self.epoch + 1,
+            part: 0,
+            parts: u32::try_from(parts.len()).expect("parts of 512 KiB"),
+            owner: self.owner,
+            inputs: inputs.to_vec(),
+            clock: stations.clock().clone(),
+            entries: 0,
+            digest: 0,
+        };
+        let mut bytes = 0;
+        for (entries, body) in parts {
+            (header.entries, header.digest) = (entries, stable_hash(&[&body]));
+            let mut value = vec![MAGIC, FORMAT];
+            value = postcard::to_extend(&header, value).expect("a header always serialises into memory");
+            value.extend_from_slice(&body);
+            outbox.push(Topic::State, self.partition, timestamp, None, Some(&value), &[]);
+            header.part += 1;
+            bytes += body.len() as u64;
+        }
+        bytes
+    }
 }
 
 /// Reads the header of a record; the rest are its entries.
@@ -238,13 +399,41 @@ pub struct Restore {
     source: ClockSource,
     secret: u64,
     stations: Stations,
-    clock: StreamClock,
+    /// Which slices are known: from the log's first epoch on, or since their image was complete.
+    known: Vec<bool>,
+    /// The header of the last whole record set: of a delta, or of an image of the same epoch. None before the first.
+    last: Option<StateHeader>,
+    /// The header of the last part of a set that is not whole yet.
+    open: Option<StateHeader>,
+    /// The parts of a delta that is not whole yet, each with its number of entries: a torn one must leave no trace.
+    waiting: Vec<(u32, Vec<u8>)>,
+    /// Where the present epoch begins.
+    began: u64,
+    /// The highest epoch, intact or not.
     epoch: u64,
     owner: u64,
-    /// The parts of the present epoch that are still missing.
-    missing: u32,
-    /// The offset at which the image began that the log could start from.
-    entities: u64,
+    roll: Roll,
+    /// Why the records since then are not trusted.
+    torn: Option<String>,
+    /// Entries that were taken over, and their bytes.
+    entries: u64,
+    bytes: u64,
+}
+
+/// What a state log came to.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The stations after the last intact epoch.
+    pub stations: Stations,
+    /// Writes the epochs that follow.
+    pub writer: StateWriter,
+    /// Up to where that epoch had read; none if the log is empty.
+    pub positions: Option<Vec<InputRange>>,
+    /// What is wrong with the records after it, if any follow: they are replaced by writing a whole image and reading on
+    /// from `positions`.
+    pub torn: Option<String>,
+    /// Entries that were read.
+    pub entries: u64,
 }
 
 impl Restore {
@@ -256,30 +445,35 @@ impl Restore {
             source,
             secret,
             stations: Stations::new(partition, partitions, source, secret),
-            clock: StreamClock::new(source),
+            known: vec![false; usize::from(SLICES)],
+            last: None,
+            open: None,
+            waiting: Vec::new(),
+            began: 0,
             epoch: 0,
             owner: 0,
-            missing: 0,
-            entities: 0,
+            roll: Roll::default(),
+            torn: None,
+            entries: 0,
+            bytes: 0,
         }
     }
 
-    /// How many entries were read.
-    pub fn entities(&self) -> u64 {
-        self.entities
+    /// Takes the next record. An error says why the whole log can't be used.
+    pub fn record(&mut self, rules: &Rules, offset: u64, value: &[u8]) -> Result<(), LogError> {
+        self.take(rules, offset, value).map_err(|why| self.refused(&format!("at offset {offset}: {why}")))
     }
 
-    /// Takes the next record.
-    pub fn record(&mut self, rules: &Rules, offset: u64, value: &[u8]) -> Result<(), LogError> {
-        self.take(rules, value).map_err(|why| LogError {
-            what: format!("restoring partition {} from its state log at offset {offset}", self.partition),
+    fn refused(&self, why: &str) -> LogError {
+        LogError {
+            what: format!("restoring partition {} from its state log", self.partition),
             why: format!("{why}; nothing was changed, the log must be looked at before going on"),
             refused: true,
-        })
+        }
     }
 
-    fn take(&mut self, rules: &Rules, value: &[u8]) -> Result<(), String> {
-        let (header, mut body) = read_header(value)?;
+    fn take(&mut self, rules: &Rules, offset: u64, value: &[u8]) -> Result<(), String> {
+        let (header, body) = read_header(value)?;
         if header.partition != self.partition {
             return Err(format!("it is of partition {}", header.partition));
         }
@@ -289,55 +483,161 @@ impl Restore {
                 header.partitions, self.partitions
             ));
         }
-        let begins = self.epoch == 0 && matches!(header.kind, StateKind::Image { .. });
-        if header.part == 0 {
-            if self.missing != 0 {
-                return Err(format!("epoch {} lacks {} parts", self.epoch, self.missing));
-            }
-            if header.epoch != self.epoch + 1 && !begins {
-                return Err(format!("epoch {} follows epoch {}", header.epoch, self.epoch));
-            }
-            self.epoch = header.epoch;
-            self.missing = header.parts;
-            if matches!(header.kind, StateKind::Image { .. }) {
-                self.stations = Stations::new(self.partition, self.partitions, self.source, self.secret);
-            }
-        } else if header.epoch != self.epoch || self.missing != header.parts - header.part {
-            return Err(format!("part {} of epoch {} is out of order", header.part, header.epoch));
+        self.epoch = self.epoch.max(header.epoch);
+        self.owner = self.owner.max(header.owner);
+        let whole = header.kind == StateKind::Image { from: 0, to: SLICES };
+        if self.torn.is_some() && whole && header.part == 0 {
+            // The owner has rebuilt the partition: what was known before does not matter any more.
+            self.stations = Stations::new(self.partition, self.partitions, self.source, self.secret);
+            self.known.fill(false);
+            (self.torn, self.open, self.roll) = (None, None, Roll::default());
+            self.waiting.clear();
+        } else if self.torn.is_none() {
+            self.torn = self.follows(&header).err();
         }
-        self.missing -= 1;
-        self.owner = header.owner;
-        self.clock = header.clock;
-        for _ in 0..header.entries {
-            let entry = |body: &mut &[u8]| {
-                let length = take_length(body)?;
-                let key = take(body, length)?;
-                let value = match take(body, 1)? {
-                    [0] => None,
-                    _ => {
-                        let length = take_length(body)?;
-                        Some(take(body, length)?)
+        if self.torn.is_some() {
+            return Ok(());
+        }
+        if header.part == 0 {
+            match header.kind {
+                StateKind::Delta => {
+                    self.began = offset;
+                    if header.epoch == 1 {
+                        self.known.fill(true);
                     }
-                };
-                Some((key.to_vec(), value.map(<[u8]>::to_vec)))
-            };
-            let (key, value) = entry(&mut body).ok_or("its entries end early")?;
-            self.stations.load(rules, &key, value.as_deref()).map_err(|e| e.to_string())?;
-            self.entities += 1;
+                }
+                StateKind::Image { from, .. } => self.rolled(from),
+            }
+        }
+        let is_last = header.part + 1 == header.parts;
+        let failed = |why| format!("epoch {}: {why}", header.epoch);
+        match header.kind {
+            StateKind::Delta if header.parts > 1 => {
+                self.waiting.push((header.entries, body.to_vec()));
+                if is_last {
+                    for (entries, body) in std::mem::take(&mut self.waiting) {
+                        self.entries(rules, header.kind, entries, &body).map_err(failed)?;
+                    }
+                }
+            }
+            StateKind::Delta | StateKind::Image { .. } => {
+                self.entries(rules, header.kind, header.entries, body).map_err(failed)?;
+            }
+        }
+        if !is_last {
+            self.open = Some(header);
+            return Ok(());
+        }
+        if let StateKind::Image { from, to } = header.kind {
+            self.known[usize::from(from)..usize::from(to)].fill(true);
+            self.roll.next += u64::from(to - from);
+        }
+        (self.open, self.last) = (None, Some(header));
+        Ok(())
+    }
+
+    /// Whether a record continues what was read; else why not.
+    fn follows(&self, header: &StateHeader) -> Result<(), String> {
+        if let Some(open) = &self.open {
+            let next = (open.epoch, open.kind, open.part + 1, open.parts);
+            if (header.epoch, header.kind, header.part, header.parts) == next {
+                return Ok(());
+            }
+            return Err(format!("epoch {} lacks {} parts", open.epoch, open.parts - open.part - 1));
+        }
+        let epoch = self.last.as_ref().map_or(0, |last| last.epoch);
+        let fits = match header.kind {
+            // A trimmed log begins with any epoch.
+            StateKind::Delta => self.last.is_none() || header.epoch == epoch + 1,
+            StateKind::Image { .. } => self.last.is_some() && header.epoch == epoch,
+        };
+        if fits && header.part == 0 {
+            return Ok(());
+        }
+        Err(format!("epoch {} part {} follows epoch {epoch}", header.epoch, header.part))
+    }
+
+    /// Notes an image run that begins at this slice.
+    fn rolled(&mut self, from: u16) {
+        let slices = u64::from(SLICES);
+        if self.roll.next % slices != u64::from(from) {
+            self.roll.next = self.roll.next.next_multiple_of(slices) + u64::from(from);
+            self.roll.marks.clear();
+        }
+        if self.roll.wants_mark() {
+            self.roll.mark(self.began);
+        }
+        self.roll.trim();
+    }
+
+    fn entries(
+        &mut self,
+        rules: &Rules,
+        kind: StateKind,
+        entries: u32,
+        mut body: &[u8],
+    ) -> Result<(), String> {
+        let is_image = kind != StateKind::Delta;
+        for _ in 0..entries {
+            let Entry { slice, key, value } = take_entry(&mut body).ok_or("its entries end early")?;
+            // Of a slice that is not known only its image counts; a known one has all that its image says.
+            if self.known[usize::from(slice)] == is_image {
+                continue;
+            }
+            self.stations.load(rules, key, value).map_err(|e| e.to_string())?;
+            self.entries += 1;
+            self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
         }
         Ok(())
     }
 
     /// The end of the log was reached.
-    pub fn finish(mut self, rules: &Rules) -> Result<(Stations, StateCursor), LogError> {
-        if self.missing != 0 {
-            return Err(LogError {
-                what: format!("restoring partition {} from its state log", self.partition),
-                why: format!("the log ends in the middle of epoch {}", self.epoch),
-                refused: true,
-            });
+    pub fn finish(mut self, rules: &Rules) -> Result<Recovered, LogError> {
+        if let (Some(open), None) = (&self.open, &self.torn) {
+            self.torn = Some(format!("the log ends in the middle of epoch {}", open.epoch));
         }
-        self.stations.loaded(rules, self.clock.taken_over(self.source));
-        Ok((self.stations, StateCursor { epoch: self.epoch, owner: self.owner + 1 }))
+        let unknown = self.known.iter().filter(|known| !**known).count();
+        if unknown > 0 && (self.last.is_some() || self.torn.is_some()) {
+            let torn = self.torn.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+            return Err(self.refused(&format!(
+                "its beginning is gone, and {unknown} of {SLICES} slices have no image{torn}"
+            )));
+        }
+        let clock = self.last.as_ref().map_or(StreamClock::new(self.source), |last| last.clock.clone());
+        self.stations.loaded(rules, clock.taken_over(self.source));
+        self.roll.slice_bytes = self.bytes.div_ceil(u64::from(SLICES));
+        Ok(Recovered {
+            stations: self.stations,
+            writer: StateWriter {
+                epoch: self.epoch,
+                owner: self.owner + 1,
+                roll: self.roll,
+                ..StateWriter::new(self.partition, self.partitions)
+            },
+            positions: self.last.map(|last| last.inputs),
+            torn: self.torn,
+            entries: self.entries,
+        })
     }
+}
+
+struct Entry<'a> {
+    slice: u8,
+    key: &'a [u8],
+    /// None: it is gone.
+    value: Option<&'a [u8]>,
+}
+
+fn take_entry<'a>(body: &mut &'a [u8]) -> Option<Entry<'a>> {
+    let slice = take(body, 1)?[0];
+    let length = take_length(body)?;
+    let key = take(body, length)?;
+    let value = match take(body, 1)? {
+        [0] => None,
+        _ => {
+            let length = take_length(body)?;
+            Some(take(body, length)?)
+        }
+    };
+    Some(Entry { slice, key, value })
 }

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::log::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, RecordBatch};
-use super::state::{InputRange, Restore, StateCursor, read_header, write_delta, write_image};
+use super::log::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, RecordBatch, Restored};
+use super::state::{InputRange, RUN_BYTES, Restore, StateWriter, read_header};
 use crate::decode::Decoder;
 use crate::model::{Lane, Partition, Timestamp, Topic, partition_of};
 use crate::stations::{ClockSource, Counters, Documents, HopWriter, InputRecord, Rules, Stations};
@@ -35,6 +35,8 @@ pub struct WorkerConfig {
     pub poll_records_max: usize,
     /// How long an idle worker waits for records.
     pub poll_wait: Duration,
+    /// The state log's images are written in runs, one for so many bytes of deltas.
+    pub image_run_bytes: u64,
     /// Keys the hashes of the tables; differs per process, never shows.
     pub secret: u64,
 }
@@ -49,6 +51,7 @@ impl Default for WorkerConfig {
             close_when_drained: false,
             poll_records_max: 8_192,
             poll_wait: Duration::from_millis(20),
+            image_run_bytes: RUN_BYTES,
             secret: 0,
         }
     }
@@ -85,9 +88,21 @@ pub struct EpochReport {
 #[derive(Debug)]
 struct Owned {
     stations: Stations,
-    cursor: StateCursor,
+    writer: StateWriter,
     /// Whether the open epoch read anything of it.
     touched: bool,
+    /// Its next epoch writes a whole image: the log before it can't be continued, or is not wanted any more.
+    rewrite: bool,
+}
+
+/// The state of a partition that was given back in good order: if nobody has written since, it is as good as restored.
+#[derive(Debug)]
+struct Warm {
+    stations: Stations,
+    writer: StateWriter,
+    positions: Positions,
+    /// Where its state log ended, at the latest.
+    end: u64,
 }
 
 /// A worker over a log.
@@ -98,6 +113,8 @@ pub struct Worker<L> {
     config: WorkerConfig,
     partitions: u32,
     owned: BTreeMap<Partition, Owned>,
+    warm: BTreeMap<Partition, Warm>,
+    repairs: u64,
     decoder: Decoder,
     hops: HopWriter,
     outbox: Outbox,
@@ -122,6 +139,8 @@ impl<L: Log> Worker<L> {
             config,
             partitions,
             owned: BTreeMap::new(),
+            warm: BTreeMap::new(),
+            repairs: 0,
             decoder: Decoder::new(),
             hops: HopWriter::new(partitions),
             outbox: Outbox::default(),
@@ -179,7 +198,7 @@ impl<L: Log> Worker<L> {
         if old || drained || self.is_full() {
             return self.close();
         }
-        if self.records == 0 && self.timers_may_be_due() {
+        if self.records == 0 && (self.timers_may_be_due() || self.owned.values().any(|owned| owned.rewrite)) {
             return self.close();
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
@@ -233,10 +252,7 @@ impl<L: Log> Worker<L> {
                     self.close()?;
                 }
                 for partition in partitions {
-                    self.owned.remove(&partition);
-                    self.committed.retain(|(_, p), _| *p != partition);
-                    self.reached.retain(|(_, p), _| *p != partition);
-                    self.drained.retain(|(_, p)| *p != partition);
+                    self.give_back(partition, lost)?;
                 }
             }
             Polled::Idle => {}
@@ -244,21 +260,85 @@ impl<L: Log> Worker<L> {
         Ok(false)
     }
 
+    fn give_back(&mut self, partition: Partition, lost: bool) -> Result<(), LogError> {
+        let owned = self.owned.remove(&partition);
+        let ours = |at: &(Lane, Partition)| at.1 == partition;
+        let positions =
+            self.committed.iter().filter(|(at, _)| ours(at)).map(|(at, next)| (*at, *next)).collect();
+        self.committed.retain(|at, _| !ours(at));
+        self.reached.retain(|at, _| !ours(at));
+        self.drained.retain(|at| !ours(at));
+        if let Some(Owned { stations, writer, rewrite: false, .. }) = owned
+            && !lost
+        {
+            let end = self.log.end(partition)?;
+            self.warm.insert(partition, Warm { stations, writer, positions, end });
+        }
+        Ok(())
+    }
+
     fn assigned(&mut self, positions: &Positions) -> Result<(), LogError> {
         let partitions: BTreeSet<Partition> = positions.keys().map(|(_, partition)| *partition).collect();
+        let mut warm = std::mem::take(&mut self.warm);
+        let mut behind = Positions::new();
         for partition in partitions {
-            let mut restore = Restore::new(partition, self.partitions, self.config.clock, self.config.secret);
-            let (from, to) = (self.log.start(partition)?, self.log.end(partition)?);
-            let rules = &self.rules;
-            self.log.restore(partition, from, to, &mut |record| {
-                restore.record(rules, record.offset, record.value.unwrap_or_default())
-            })?;
-            let (stations, cursor) = restore.finish(&self.rules)?;
-            self.owned.insert(partition, Owned { stations, cursor, touched: false });
+            let given: Positions =
+                Lane::ALL.iter().map(|&lane| ((lane, partition), positions[&(lane, partition)])).collect();
+            let warm = warm.remove(&partition).filter(|warm| warm.positions == given);
+            let Some((owned, resumed)) = self.taken_over(partition, warm)? else { return Ok(()) };
+            self.owned.insert(partition, owned);
+            let mut from = given.clone();
+            from.extend(resumed);
+            // The state log says what its owner had read. Positions that say otherwise belong to a torn transaction,
+            // or were changed or forgotten by others.
+            if from != given {
+                self.repairs += 1;
+                behind.extend(&from);
+            }
+            self.committed.extend(&from);
+            self.reached.extend(&from);
         }
-        self.committed.extend(positions);
-        self.reached.extend(positions);
+        if !behind.is_empty() {
+            self.log.seek(&behind)?;
+        }
         Ok(())
+    }
+
+    /// A partition with its state, from memory or from its log, and the positions to go on from as far as its log says.
+    /// None when the partition is about to be taken away again.
+    fn taken_over(
+        &mut self,
+        partition: Partition,
+        warm: Option<Warm>,
+    ) -> Result<Option<(Owned, Positions)>, LogError> {
+        let end = self.log.end(partition)?;
+        if let Some(Warm { stations, writer, positions, end: ours }) = warm {
+            let mut written = 0;
+            let read = self.log.restore(partition, ours, end, &mut |_| {
+                written += 1;
+                Ok(())
+            })?;
+            if read == Restored::Whole && written == 0 {
+                return Ok(Some((Owned { stations, writer, touched: false, rewrite: false }, positions)));
+            }
+        }
+        let mut restore = Restore::new(partition, self.partitions, self.config.clock, self.config.secret);
+        let from = self.log.start(partition)?;
+        let rules = &self.rules;
+        let read = self.log.restore(partition, from, end, &mut |record| {
+            restore.record(rules, record.offset, record.value.unwrap_or_default())
+        })?;
+        if read == Restored::Interrupted {
+            return Ok(None);
+        }
+        let image = restore.finish(&self.rules)?;
+        let positions = image.positions.unwrap_or_default();
+        let positions = positions.iter().map(|range| ((range.lane, partition), range.to)).collect();
+        let rewrite = image.torn.is_some();
+        self.repairs += u64::from(rewrite);
+        let writer = image.writer.with_run_bytes(self.config.image_run_bytes);
+        let owned = Owned { stations: image.stations, writer, touched: rewrite, rewrite };
+        Ok(Some((owned, positions)))
     }
 
     fn records(&mut self, lane: Lane, partition: Partition, batch: &RecordBatch) {
@@ -288,8 +368,9 @@ impl<L: Log> Worker<L> {
 
     /// Ends the epoch: timers, settling, documents, state, and one commit for all.
     pub fn close(&mut self) -> Result<Turn, LogError> {
-        let Worker { owned, rules, hops, outbox, positions, reached, committed, newest, partitions, .. } =
-            self;
+        let Worker {
+            log, owned, rules, hops, outbox, positions, reached, committed, newest, partitions, ..
+        } = self;
         let mut written = Vec::new();
         for (partition, owned) in owned.iter_mut() {
             {
@@ -310,7 +391,13 @@ impl<L: Log> Worker<L> {
                 positions.insert((lane, *partition), to);
                 inputs.push(InputRange { lane, from, to });
             }
-            write_delta(&owned.stations, *partition, *partitions, &owned.cursor, inputs, *newest, outbox);
+            let Owned { stations, writer, rewrite, .. } = owned;
+            let end = || log.end(*partition);
+            if *rewrite {
+                writer.write_whole(stations, &inputs, *newest, outbox, end)?;
+            } else {
+                writer.write(stations, &inputs, *newest, outbox, end)?;
+            }
             written.push(*partition);
         }
         hops.drain(|partition, bytes| {
@@ -333,7 +420,7 @@ impl<L: Log> Worker<L> {
         }
         let epoch = Epoch { outputs: &self.outbox, positions: &self.positions };
         match self.log.commit(epoch)? {
-            Committed::Done => Ok(self.promote()),
+            Committed::Done => self.promote(),
             Committed::Undone => {
                 self.rollback();
                 let committed = self.committed.clone();
@@ -366,19 +453,19 @@ impl<L: Log> Worker<L> {
                 .map(|key| (*key, self.committed.get(key).copied().unwrap_or_default()))
                 .collect();
             if !kept && !at(&before) {
-                return Err(LogError {
-                    what: "settling an epoch whose commit was in doubt".to_owned(),
-                    why: "its positions are neither those before nor those after it: a torn transaction; \
-                          restart to rebuild from the last intact epoch"
-                        .to_owned(),
-                    refused: true,
-                });
+                // A torn transaction: what the logs say is all that is known.
+                self.rollback();
+                self.owned.clear();
+                self.assigned(&resolved)?;
+                let committed = self.committed.clone();
+                self.log.seek(&committed)?;
+                return Ok(Turn::Undone);
             }
             kept
         } else {
             let (partition, from) = ends.iter().next().expect("not empty");
             let to = self.log.end(*partition)?;
-            let wanted = self.owned[partition].cursor.epoch + 1;
+            let wanted = self.owned[partition].writer.epoch() + 1;
             let mut found = false;
             self.log.restore(*partition, *from, to, &mut |record| {
                 let header = read_header(record.value.unwrap_or_default());
@@ -388,7 +475,7 @@ impl<L: Log> Worker<L> {
             found
         };
         if kept {
-            return Ok(self.promote());
+            return self.promote();
         }
         self.rollback();
         let committed = self.committed.clone();
@@ -396,11 +483,12 @@ impl<L: Log> Worker<L> {
         Ok(Turn::Undone)
     }
 
-    fn promote(&mut self) -> Turn {
-        for owned in self.owned.values_mut().filter(|owned| owned.touched) {
+    fn promote(&mut self) -> Result<Turn, LogError> {
+        let mut starts = Vec::new();
+        for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.touched) {
             owned.stations.commit();
-            owned.cursor.epoch += 1;
-            owned.touched = false;
+            starts.extend(owned.writer.commit().map(|start| (*partition, start)));
+            (owned.touched, owned.rewrite) = (false, false);
         }
         let report = EpochReport {
             records: self.records,
@@ -410,7 +498,10 @@ impl<L: Log> Worker<L> {
         };
         self.committed.extend(&report.positions);
         self.reset();
-        Turn::Committed(report)
+        for (partition, start) in starts {
+            self.log.trim(partition, start)?;
+        }
+        Ok(Turn::Committed(report))
     }
 
     /// Takes back the open epoch.
@@ -419,7 +510,8 @@ impl<L: Log> Worker<L> {
         self.drained.clear();
         for owned in self.owned.values_mut() {
             owned.stations.rollback(&self.rules);
-            owned.touched = false;
+            owned.writer.rollback();
+            owned.touched = owned.rewrite;
         }
         self.reset();
     }
@@ -443,28 +535,18 @@ impl<L: Log> Worker<L> {
             && self.owned.keys().all(|p| Lane::ALL.iter().all(|lane| self.drained.contains(&(*lane, *p))))
     }
 
+    /// How often the state log and the positions did not agree, and the state log was followed.
+    pub fn repairs(&self) -> u64 {
+        self.repairs
+    }
+
     /// Commits what is open, then writes a whole image of each partition and lets its state log begin there.
     pub fn shutdown(mut self) -> Result<L, LogError> {
         self.close()?;
-        let mut starts = BTreeMap::new();
-        let Worker { owned, outbox, positions, committed, newest, partitions, log, .. } = &mut self;
-        for (partition, owned) in owned.iter_mut() {
-            starts.insert(*partition, log.end(*partition)?);
-            for lane in Lane::ALL {
-                let at = committed.get(&(lane, *partition)).copied().unwrap_or_default();
-                positions.insert((lane, *partition), at);
-            }
-            write_image(&owned.stations, *partition, *partitions, &owned.cursor, *newest, outbox);
-            owned.touched = true;
+        for owned in self.owned.values_mut() {
+            (owned.touched, owned.rewrite) = (true, true);
         }
-        if !starts.is_empty() {
-            let written: Vec<Partition> = starts.keys().copied().collect();
-            if let Turn::Committed(_) = self.commit(&written)? {
-                for (partition, start) in starts {
-                    self.log.trim(partition, start)?;
-                }
-            }
-        }
+        self.close()?;
         Ok(self.log)
     }
 }

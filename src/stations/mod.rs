@@ -17,6 +17,8 @@ mod scan;
 mod shipment;
 mod timers;
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 pub use self::clock::{ClockSource, StreamClock};
@@ -429,13 +431,16 @@ impl Stations {
         sink(EntityKey { slice: slice_of(b""), bytes: SmallVec::from_slice(&[KIND_COUNTERS]) }, Some(&bytes));
     }
 
-    /// All entities of a slice.
-    pub fn image(&self, slice: u16, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
-        self.scan.image(slice, |key, bytes| sink(number_key(key), Some(bytes)));
-        let here = |id: &ShipmentId| slice_of(id.as_str().as_bytes()) == slice;
+    /// All entities of these slices.
+    pub fn image(&self, slices: Range<u16>, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
+        for slice in slices.clone() {
+            self.scan.image(slice, |key, bytes| sink(number_key(key), Some(bytes)));
+        }
+        let here = |id: &ShipmentId| slices.contains(&slice_of(id.as_str().as_bytes()));
         self.shipment.image(here, |id, part, bytes| sink(shipment_key(id, part), bytes));
-        self.ledger.image(|key| slice_of_ledger(key) == slice, |key, bytes| sink(ledger_key(key), bytes));
-        if slice_of(b"") == slice {
+        let here = |key: &LedgerKey| slices.contains(&slice_of_ledger(key));
+        self.ledger.image(here, |key, bytes| sink(ledger_key(key), bytes));
+        if slices.contains(&slice_of(b"")) {
             self.write_counters(&mut sink);
         }
     }

@@ -4,10 +4,11 @@
 //! [`Snapshot`]s of everything that is known. Always true: hops of a committed epoch are read by the next one, first of all.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use dockside::decode::Decoder;
 use dockside::engine::log::Outbox;
-use dockside::engine::state::{Restore, StateCursor, write_delta, write_image};
+use dockside::engine::state::{Recovered, Restore, StateWriter};
 use dockside::index::SLICES;
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::stations::{
@@ -17,6 +18,8 @@ use dockside::workload::{Messages, Weather, World, WorldConfig};
 use serde_json::Value;
 
 const HERE: Partition = Partition(0);
+/// Small, so that images of a few slices come often.
+const RUN_BYTES: u64 = 2_000;
 
 /// A record of `commands` or `scans`.
 #[derive(Debug)]
@@ -74,8 +77,10 @@ pub(crate) struct Driver<'a> {
     next: usize,
     /// Hops that were committed and not read yet.
     waiting: Vec<Vec<u8>>,
-    cursor: StateCursor,
+    writer: StateWriter,
     pub(crate) state_log: Vec<Vec<u8>>,
+    /// Where the log may begin by now.
+    pub(crate) trimmed: u64,
     pub(crate) documents: Vec<Document>,
 }
 
@@ -89,8 +94,9 @@ impl<'a> Driver<'a> {
             hops: HopWriter::new(1),
             next: 0,
             waiting: Vec::new(),
-            cursor: StateCursor { epoch: 0, owner: 1 },
+            writer: StateWriter::new(HERE, 1).with_run_bytes(RUN_BYTES),
             state_log: Vec::new(),
+            trimmed: 0,
             documents: Vec::new(),
         }
     }
@@ -105,16 +111,7 @@ impl<'a> Driver<'a> {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut image = BTreeMap::new();
-        for slice in 0..SLICES {
-            self.stations.image(slice, |key, value| {
-                assert_eq!(key.slice, slice);
-                let value = value.expect("an image holds what is there").to_vec();
-                assert_eq!(image.insert(key.bytes.to_vec(), value), None, "an entity is in one slice, once");
-            });
-        }
-        let counters = self.stations.counters().clone();
-        Snapshot { image, counters, clock: self.stations.clock().clone() }
+        snapshot(&self.stations)
     }
 
     /// Reads what waits and `records` more, and goes on until `stage`.
@@ -167,7 +164,10 @@ impl<'a> Driver<'a> {
         let documents = self.work(records, Stage::Published);
         self.documents.extend(documents);
         let mut outbox = Outbox::default();
-        write_delta(&self.stations, HERE, 1, &self.cursor, Vec::new(), Timestamp(0), &mut outbox);
+        let end = self.state_log.len() as u64;
+        let written =
+            self.writer.write(&self.stations, &[], Timestamp(0), &mut outbox, || Ok::<_, Infallible>(end));
+        written.expect("the end is known");
         self.keep(&outbox);
         self.next = (self.next + records).min(self.inputs.len());
         self.waiting.clear();
@@ -177,7 +177,11 @@ impl<'a> Driver<'a> {
     /// Writes a whole image as an epoch of its own.
     pub(crate) fn image(&mut self) {
         let mut outbox = Outbox::default();
-        write_image(&self.stations, HERE, 1, &self.cursor, Timestamp(0), &mut outbox);
+        let end = self.state_log.len() as u64;
+        let written = self
+            .writer
+            .write_whole(&self.stations, &[], Timestamp(0), &mut outbox, || Ok::<_, Infallible>(end));
+        written.expect("the end is known");
         self.keep(&outbox);
     }
 
@@ -187,16 +191,17 @@ impl<'a> Driver<'a> {
             self.state_log.push(record.value.expect("a value").to_vec());
         }
         self.stations.commit();
-        self.cursor.epoch += 1;
+        self.trimmed = self.writer.commit().unwrap_or(self.trimmed);
     }
 
     /// The same at the same place, but with stations that only know what the state log's records say.
     pub(crate) fn restored(&self, records: &[Vec<u8>]) -> Driver<'a> {
-        let (stations, cursor) = restore(self.rules, records).expect("a log that we wrote");
-        assert_eq!(cursor.epoch, self.cursor.epoch);
+        let Recovered { stations, writer, torn, .. } =
+            restore(self.rules, records).expect("a log that we wrote");
+        assert_eq!((writer.epoch(), torn), (self.writer.epoch(), None));
         Driver {
             stations,
-            cursor,
+            writer: writer.with_run_bytes(RUN_BYTES),
             next: self.next,
             waiting: self.waiting.clone(),
             ..Driver::new(self.rules, self.inputs)
@@ -204,8 +209,22 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// Everything that these stations know.
+pub(crate) fn snapshot(stations: &Stations) -> Snapshot {
+    let mut image = BTreeMap::new();
+    for slice in 0..SLICES {
+        stations.image(slice..slice + 1, |key, value| {
+            assert_eq!(key.slice, slice);
+            let value = value.expect("an image holds what is there").to_vec();
+            assert_eq!(image.insert(key.bytes.to_vec(), value), None, "an entity is in one slice, once");
+        });
+    }
+    let counters = stations.counters().clone();
+    Snapshot { image, counters, clock: stations.clock().clone() }
+}
+
 /// Reads a state log back; what is wrong with it, if anything.
-pub(crate) fn restore(rules: &Rules, records: &[Vec<u8>]) -> Result<(Stations, StateCursor), String> {
+pub(crate) fn restore(rules: &Rules, records: &[Vec<u8>]) -> Result<Recovered, String> {
     let mut restore = Restore::new(HERE, 1, ClockSource::Input, 2);
     for (offset, record) in (0..).zip(records) {
         restore.record(rules, offset, record).map_err(|error| error.to_string())?;

@@ -6,13 +6,16 @@
 mod driver;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
-use dockside::model::Topic;
+use dockside::engine::log::Outbox;
+use dockside::engine::state::{StateHeader, StateKind, read_header};
+use dockside::model::{Timestamp, Topic};
 use dockside::stations::Rules;
 use dockside::workload::Weather;
 use proptest::prelude::*;
 
-use self::driver::{Document, Driver, Stage, inputs, restore, without_sources};
+use self::driver::{Document, Driver, Input, Stage, inputs, restore, snapshot, without_sources};
 
 /// An epoch: attempts that are taken back (records, stage), and the records that are committed.
 #[derive(Clone, Debug)]
@@ -102,8 +105,8 @@ proptest! {
         for cut in cuts.iter().cycle().take(epochs) {
             live.commit(cut.records);
         }
-        // The log from its beginning; and, when there is an image, from there on.
-        let mut begins = vec![0];
+        // The log from its beginning, from where it may be trimmed, and, when there is a whole image, from there on.
+        let mut begins = vec![0, usize::try_from(live.trimmed).expect("a short log")];
         if image {
             begins.push(live.state_log.len());
             live.image();
@@ -127,15 +130,68 @@ proptest! {
     }
 }
 
+/// The state log of a world that was read in epochs of 20 records.
+fn driven<'a>(rules: &'a Rules, inputs: &'a [Input]) -> Driver<'a> {
+    let mut driver = Driver::new(rules, inputs);
+    while !driver.is_done() {
+        driver.commit(20);
+    }
+    driver
+}
+
+/// The log without its images: what it was before the first of them.
+fn deltas(driver: &Driver<'_>) -> Vec<Vec<u8>> {
+    let is_delta = |record: &&Vec<u8>| read_header(record).expect("ours").0.kind == StateKind::Delta;
+    driver.state_log.iter().filter(is_delta).cloned().collect()
+}
+
+#[test]
+fn images_are_written_in_turn_and_the_log_stays_short() {
+    let rules = Rules::embedded();
+    let inputs = inputs(11, 4_000, Weather::Stormy);
+    let driver = driven(&rules, &inputs);
+    let (mut deltas, mut images, mut runs) = (0, 0, 0);
+    for record in &driver.state_log {
+        let (header, body) = read_header(record).expect("a record that we wrote");
+        match header.kind {
+            StateKind::Delta => deltas += body.len(),
+            StateKind::Image { .. } => {
+                images += body.len();
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 8, "{runs} runs");
+    assert!(images <= deltas + 2 * images / runs, "{images} bytes of images, {deltas} of deltas");
+    // What may be trimmed is all but the last round, and each cut restores the same.
+    assert!(driver.trimmed > 0);
+    let trimmed = usize::try_from(driver.trimmed).expect("a short log");
+    let whole: usize = driver.state_log.iter().map(Vec::len).sum();
+    let kept: usize = driver.state_log[trimmed..].iter().map(Vec::len).sum();
+    assert!(kept < whole / 2, "{kept} of {whole} bytes are kept");
+    let first = driver.restored(&driver.state_log).snapshot();
+    assert_eq!(driver.restored(&driver.state_log[trimmed..]).snapshot(), first);
+    // One record more is missing: something has no image.
+    let short = restore(&rules, &driver.state_log[trimmed + 1..]).map(|_| ()).unwrap_err();
+    assert!(short.contains("its beginning is gone"), "{short}");
+    // Nothing new, nothing written.
+    let mut idle = driver;
+    let before = idle.state_log.len();
+    for _ in 0..50 {
+        idle.commit(20);
+    }
+    assert!(
+        idle.state_log[before..]
+            .iter()
+            .all(|record| { read_header(record).expect("ours").0.kind == StateKind::Delta })
+    );
+}
+
 #[test]
 fn a_log_that_is_not_whole_is_refused() {
     let rules = Rules::embedded();
     let inputs = inputs(7, 60, Weather::Calm);
-    let mut driver = Driver::new(&rules, &inputs);
-    while !driver.is_done() {
-        driver.commit(20);
-    }
-    let log = driver.state_log;
+    let log = deltas(&driven(&rules, &inputs));
     assert!(restore(&rules, &log).is_ok());
     let changed = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let mut log = log.clone();
@@ -143,10 +199,7 @@ fn a_log_that_is_not_whole_is_refused() {
         restore(&rules, &log).err().unwrap_or_default()
     };
     let rows: Vec<(&str, String, &str)> = vec![
-        ("the first epoch is missing", changed(&|log| drop(log.remove(0))), "epoch 2 follows epoch 0"),
-        ("one in between", changed(&|log| drop(log.remove(2))), "epoch 4 follows epoch 2"),
-        ("one twice", changed(&|log| log.insert(2, log[1].clone())), "epoch 2 follows epoch 2"),
-        ("two in another order", changed(&|log| log.swap(1, 2)), "epoch 3 follows epoch 1"),
+        ("the first epoch is missing", changed(&|log| drop(log.remove(0))), "its beginning is gone"),
         ("the last byte", changed(&|log| *log[1].last_mut().expect("bytes") ^= 1), "digest"),
         ("cut off", changed(&|log| log[1] = log[1][..log[1].len() - 1].to_vec()), "digest"),
         ("nothing", changed(&|log| log[1].clear()), "another version"),
@@ -155,4 +208,61 @@ fn a_log_that_is_not_whole_is_refused() {
     for (name, error, want) in rows {
         assert!(error.contains(want), "{name}: {error:?} instead of {want:?}");
     }
+}
+
+/// A lost, repeated or half-written epoch is a torn transaction: the log counts up to the epoch before it, and what
+/// follows counts again from a whole image on.
+#[test]
+fn a_torn_log_counts_up_to_the_tear() {
+    let rules = Rules::embedded();
+    let inputs = inputs(7, 60, Weather::Calm);
+    let driver = driven(&rules, &inputs);
+    let deltas = deltas(&driver);
+    let epochs = deltas.len() as u64;
+    type Change = fn(&mut Vec<Vec<u8>>);
+    let rows: [(&str, Change, u64, &str); 4] = [
+        ("one is missing", |log| drop(log.remove(2)), 2, "epoch 4 part 0 follows epoch 2"),
+        ("one twice", |log| log.insert(2, log[1].clone()), 2, "epoch 2 part 0 follows epoch 2"),
+        ("two in another order", |log| log.swap(1, 2), 1, "epoch 3 part 0 follows epoch 1"),
+        (
+            "a part is missing",
+            |log| drop(log.splice(2..3, halves(&log[2].clone()).into_iter().take(1))),
+            2,
+            "lacks 1 parts",
+        ),
+    ];
+    for (name, change, intact, why) in rows {
+        let mut log = deltas.clone();
+        change(&mut log);
+        let torn = restore(&rules, &log).expect(name);
+        let wanted = restore(&rules, &deltas[..usize::try_from(intact).expect("few")]).expect(name);
+        assert!(torn.torn.as_deref().is_some_and(|torn| torn.contains(why)), "{name}: {:?}", torn.torn);
+        assert_eq!(snapshot(&torn.stations).image, snapshot(&wanted.stations).image, "{name}");
+        assert_eq!(torn.writer.epoch(), epochs, "{name}: no number is used again");
+
+        // The owner writes it anew, and goes on.
+        let mut outbox = Outbox::default();
+        let mut writer = torn.writer;
+        let end = log.len() as u64;
+        writer
+            .write_whole(&torn.stations, &[], Timestamp(0), &mut outbox, || Ok::<_, Infallible>(end))
+            .expect("the end is known");
+        log.extend(outbox.iter().map(|record| record.value.expect("a value").to_vec()));
+        assert_eq!(writer.commit(), Some(end), "{name}: the log may begin there");
+        let healed = restore(&rules, &log).expect(name);
+        assert_eq!(healed.torn, None, "{name}");
+        assert_eq!(snapshot(&healed.stations).image, snapshot(&wanted.stations).image, "{name}");
+    }
+}
+
+/// A record as two parts of the same epoch.
+fn halves(record: &[u8]) -> [Vec<u8>; 2] {
+    let (header, body) = read_header(record).expect("ours");
+    [0, 1].map(|part| {
+        let header = StateHeader { part, parts: 2, ..header.clone() };
+        let mut value = record[..2].to_vec();
+        value = postcard::to_extend(&header, value).expect("a header serialises");
+        value.extend_from_slice(body);
+        value
+    })
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rdkafka::Offset;
@@ -18,6 +18,7 @@ use super::config::KafkaConfig;
 use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, REQUEST};
 use super::reader::{Reader, Until, Wanted};
+use super::restoring::Restoring;
 use super::topics;
 use super::worker::KafkaLog;
 use super::writer::{Writer, Written};
@@ -34,6 +35,7 @@ pub struct KafkaBroker {
     reader: Reader,
     /// Asks for the group's positions; never joins it.
     group: BaseConsumer<Quiet>,
+    restoring: Arc<Restoring>,
     /// Started by the first append.
     writer: Mutex<Option<Writer>>,
 }
@@ -49,7 +51,19 @@ impl KafkaBroker {
             .reader(&name)
             .create_with_context(Quiet)
             .map_err(|error| unreachable("create a client", reason(&error)))?;
-        Ok(KafkaBroker { config: config.clone(), partitions, reader, group, writer: Mutex::new(None) })
+        Ok(KafkaBroker {
+            config: config.clone(),
+            partitions,
+            reader,
+            group,
+            restoring: Arc::default(),
+            writer: Mutex::new(None),
+        })
+    }
+
+    /// How far the members of this handle are with reading their states back.
+    pub fn restoring(&self) -> &Arc<Restoring> {
+        &self.restoring
     }
 
     /// A name that no other process and no other handle uses: appends of one never end those of another.
@@ -98,7 +112,7 @@ impl Broker for KafkaBroker {
     }
 
     fn join(&self, name: &str) -> Result<KafkaLog, LogError> {
-        KafkaLog::open(&self.config, name)
+        KafkaLog::open(&self.config, name, &self.restoring)
     }
 
     fn append(&self, records: &Outbox) -> Result<(), LogError> {

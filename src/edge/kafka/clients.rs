@@ -111,6 +111,11 @@ impl MemberNotes {
         locked(&self.rebalanced).pop_front()
     }
 
+    /// Whether a revocation waits to be answered.
+    pub(super) fn is_called_back(&self) -> bool {
+        locked(&self.rebalanced).iter().any(|note| matches!(note, Rebalanced::Revoke { .. }))
+    }
+
     /// From now on every rebalance is answered at once by letting go.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);

@@ -113,6 +113,16 @@ impl Member {
         }
     }
 
+    /// Serves the client while its owner is busy elsewhere; whether the group wants partitions back.
+    pub(super) fn is_called_back(&self) -> bool {
+        for _ in 0..4 {
+            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+                tracing::debug!(target: "kafka", "while restoring: {}", reason(&error));
+            }
+        }
+        self.consumer.context().is_called_back()
+    }
+
     /// Serves the client's own events, and carries out one rebalance.
     fn membership(&mut self) -> Result<Option<Happened>, LogError> {
         // `None` may mean that an event was served, so one look is not enough.

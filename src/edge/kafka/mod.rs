@@ -17,11 +17,13 @@ mod names;
 mod patience;
 mod queue;
 mod reader;
+mod restoring;
 mod topics;
 mod worker;
 mod writer;
 
 pub use broker::KafkaBroker;
 pub use config::{KafkaConfig, Properties};
+pub use restoring::Restoring;
 pub use topics::{check_topics, create_topics};
 pub use worker::KafkaLog;

@@ -4,6 +4,7 @@
 //! carries the proof of our membership, and an epoch with a position of a partition that is not ours is not tried.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
@@ -14,9 +15,10 @@ use super::config::KafkaConfig;
 use super::member::{Happened, Member, name_taken};
 use super::names::refused;
 use super::reader::{Reader, Until, Wanted};
+use super::restoring::Restoring;
 use super::topics;
 use super::writer::{Writer, Written};
-use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record};
+use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
 use crate::model::{Lane, Partition, Topic};
 
 /// One worker's view of the log on Kafka. Dropped, it closes its clients; its name keeps its partitions for the
@@ -28,6 +30,7 @@ pub struct KafkaLog {
     writer: Writer,
     member: Member,
     reader: Reader,
+    restoring: Arc<Restoring>,
     /// Started by the first trim.
     admin: Option<AdminClient<Quiet>>,
     config: KafkaConfig,
@@ -50,7 +53,7 @@ enum Standing {
 impl KafkaLog {
     /// Joins the group under a stable name (see [`KafkaConfig::member_name`]). What an older worker of that name left
     /// open is ended first, and that worker fenced.
-    pub fn open(config: &KafkaConfig, name: &str) -> Result<KafkaLog, LogError> {
+    pub fn open(config: &KafkaConfig, name: &str, restoring: &Arc<Restoring>) -> Result<KafkaLog, LogError> {
         config.checked()?;
         let reader = Reader::open(config, name)?;
         let partitions = topics::counts_fit(config, &reader)?;
@@ -63,6 +66,7 @@ impl KafkaLog {
             writer,
             member,
             reader,
+            restoring: Arc::clone(restoring),
             admin: None,
             config: config.clone(),
         })
@@ -160,7 +164,7 @@ impl Log for KafkaLog {
         from: u64,
         to: u64,
         sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Restored, LogError> {
         let start = self.start(partition)?;
         if from < start {
             return Err(refused(
@@ -168,11 +172,23 @@ impl Log for KafkaLog {
                 format!("it begins at {start} by now: restore from there"),
             ));
         }
+        let KafkaLog { reader, member, restoring, .. } = self;
+        let mut progress = restoring.begin(partition, from, to);
+        let mut restored = Restored::Whole;
         if from < to {
-            let each = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| sink(record).map(|()| Wanted::More);
-            self.reader.read(Topic::State, partition, from, Until::Offset(to), each)?;
+            let each = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
+                progress.reached(record.offset + 1);
+                sink(record)?;
+                // A member that does not poll for long is taken for dead, and one that does not answer holds up the group.
+                if progress.is_time_to_look_up() && member.is_called_back() {
+                    restored = Restored::Interrupted;
+                    return Ok(Wanted::NoMore);
+                }
+                Ok(Wanted::More)
+            };
+            reader.read(Topic::State, partition, from, Until::Offset(to), each)?;
         }
-        Ok(())
+        Ok(restored)
     }
 
     fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {
@@ -185,6 +201,10 @@ impl Log for KafkaLog {
             Some(admin) => admin,
             None => topics::admin(&self.config, &self.name)?,
         };
-        topics::trim(self.admin.insert(admin), &self.config, partition, offset)
+        // What was not trimmed now will be with the next image: no reason to stop.
+        if let Err(error) = topics::trim(self.admin.insert(admin), &self.config, partition, offset) {
+            tracing::warn!(target: "kafka", "{error}");
+        }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::{Encoder, Records};
 use super::group::{Incarnation, News};
 use super::store::{Medium, Shared, State};
-use super::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, RecordBatch};
+use super::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, RecordBatch, Restored};
 
 /// A poll takes no further run once it has this many bytes.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -240,7 +240,7 @@ impl<M: Medium> Log for Member<M> {
         from: u64,
         to: u64,
         sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Restored, LogError> {
         let start = self.start(partition)?;
         if from < start {
             return Err(LogError {
@@ -250,7 +250,7 @@ impl<M: Medium> Log for Member<M> {
             });
         }
         self.shared.scan((Topic::State, partition), from, to, usize::MAX, &mut |record, _| sink(record))?;
-        Ok(())
+        Ok(Restored::Whole)
     }
 
     fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {

@@ -280,6 +280,15 @@ pub enum Committed {
     Fenced,
 }
 
+/// How far reading a state log came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// To its end.
+    Whole,
+    /// The partition is about to be taken away: the next poll says so.
+    Interrupted,
+}
+
 /// A failing world: the worker stops, and whoever runs it says so.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {why}")]
@@ -326,7 +335,7 @@ pub trait Log {
         from: u64,
         to: u64,
         sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<(), LogError>;
+    ) -> Result<Restored, LogError>;
 
     /// Lets the partition's `state` log begin at `offset`; what is before it may be deleted.
     fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError>;

@@ -12,7 +12,7 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::Headers;
 use super::member::Member;
 use super::store::{Medium, Place, State, Store};
-use super::{Broker, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record};
+use super::{Broker, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, Restored};
 
 /// How often each fault happens, in thousandths of the calls it can happen to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl Log for SimMember {
         from: u64,
         to: u64,
         sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Restored, LogError> {
         self.inner.restore(partition, from, to, sink)
     }
 

@@ -629,11 +629,6 @@ impl ShipmentStation {
         Ok(())
     }
 
-    /// Forgets what was loaded so far: a whole image follows.
-    pub fn restart_loading(&mut self) {
-        self.loading.clear();
-    }
-
     /// All parts are here: puts the shipments together, and rebuilds totals and timers.
     pub fn loaded(&mut self, rules: &Rules) {
         for (id, loading) in std::mem::take(&mut self.loading) {
