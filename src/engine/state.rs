@@ -196,12 +196,13 @@ pub fn write_delta(
     write(&header, parts.finish(), timestamp, outbox);
 }
 
-/// Writes a whole image as the epoch after `cursor`.
+/// Writes a whole image as the epoch after `cursor`. It read nothing: its input ranges are empty and say where it stands.
 pub fn write_image(
     stations: &Stations,
     partition: Partition,
     partitions: u32,
     cursor: &StateCursor,
+    inputs: Vec<InputRange>,
     timestamp: Timestamp,
     outbox: &mut Outbox,
 ) {
@@ -210,7 +211,7 @@ pub fn write_image(
         stations.image(slice, |key, value| parts.add(&key, value));
     }
     let kind = StateKind::Image { from: 0, to: SLICES };
-    let header = StateHeader { kind, ..header(stations, partition, partitions, cursor) };
+    let header = StateHeader { kind, inputs, ..header(stations, partition, partitions, cursor) };
     write(&header, parts.finish(), timestamp, outbox);
 }
 

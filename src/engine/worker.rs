@@ -450,11 +450,13 @@ impl<L: Log> Worker<L> {
         let Worker { owned, outbox, positions, committed, newest, partitions, log, .. } = &mut self;
         for (partition, owned) in owned.iter_mut() {
             starts.insert(*partition, log.end(*partition)?);
+            let mut inputs = Vec::new();
             for lane in Lane::ALL {
                 let at = committed.get(&(lane, *partition)).copied().unwrap_or_default();
                 positions.insert((lane, *partition), at);
+                inputs.push(InputRange { lane, from: at, to: at });
             }
-            write_image(&owned.stations, *partition, *partitions, &owned.cursor, *newest, outbox);
+            write_image(&owned.stations, *partition, *partitions, &owned.cursor, inputs, *newest, outbox);
             owned.touched = true;
         }
         if !starts.is_empty() {

@@ -177,7 +177,7 @@ impl<'a> Driver<'a> {
     /// Writes a whole image as an epoch of its own.
     pub(crate) fn image(&mut self) {
         let mut outbox = Outbox::default();
-        write_image(&self.stations, HERE, 1, &self.cursor, Timestamp(0), &mut outbox);
+        write_image(&self.stations, HERE, 1, &self.cursor, Vec::new(), Timestamp(0), &mut outbox);
         self.keep(&outbox);
     }
 
