@@ -129,9 +129,14 @@ impl Broker for Copied {
         Ok(next)
     }
 
-    fn lag(&self) -> Result<u64, LogError> {
+    fn ends(&self) -> Result<Positions, LogError> {
         let end = |(lane, partition): &(Lane, Partition)| self.extents[&(lane.topic(), *partition)].end;
-        Ok(self.positions.iter().map(|(at, next)| end(at).saturating_sub(*next)).sum())
+        Ok(self.positions.keys().map(|at| (*at, end(at))).collect())
+    }
+
+    fn lag(&self) -> Result<u64, LogError> {
+        let ends = self.ends()?;
+        Ok(self.positions.iter().map(|(at, next)| ends[at].saturating_sub(*next)).sum())
     }
 
     fn committed(&self) -> Result<Positions, LogError> {
