@@ -30,6 +30,10 @@ mod kafka;
 #[cfg(feature = "edge")]
 mod kill;
 
+/// `verify` names what was broken on purpose.
+#[cfg(feature = "edge")]
+mod verify;
+
 /// The rules, as tables of little stories.
 mod rules;
 

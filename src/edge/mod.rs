@@ -12,3 +12,4 @@ pub mod kafka;
 pub mod latency;
 pub mod problem;
 pub mod signals;
+pub mod verify;

@@ -47,6 +47,11 @@ impl StreamClock {
         self
     }
 
+    /// Who says what time it is.
+    pub fn source(&self) -> ClockSource {
+        self.source
+    }
+
     /// The time that timers run on.
     pub fn stream_time(&self) -> Timestamp {
         self.stream_time

@@ -29,7 +29,7 @@ pub use self::hop::{
 };
 pub use self::ledger::{LedgerKey, LedgerStation};
 pub use self::scan::{ScanInput, ScanStation};
-pub use self::shipment::{Part, ShipmentStation};
+pub use self::shipment::{Part, ShipmentStation, Told};
 pub use self::timers::Timers;
 use crate::carriers::Catalogue;
 use crate::decode::{self, CommandRecord, Decoder, Rejection};

@@ -12,6 +12,7 @@ const COMMANDS: &[&[&str]] = &[
     &["carriers"],
     &["check"],
     &["run"],
+    &["verify"],
 ];
 
 #[test]

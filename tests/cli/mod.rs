@@ -5,6 +5,7 @@ mod decode;
 mod engine;
 mod help;
 mod tracking;
+mod verify;
 
 use assert_cmd::Command;
 

@@ -11,7 +11,7 @@ mod sim;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dockside::engine::log::{Broker, Committed, Epoch, Log, Outbox, Polled, Positions};
+use dockside::engine::log::{Broker, Committed, Epoch, Extent, Log, Outbox, Polled, Positions};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 
 use copy::{CopyJob, Progress};
@@ -34,6 +34,7 @@ pub(crate) fn suite<B: Broker>(make: impl Fn(&str, u32) -> B) {
     members_come_and_go(&make("members", 4));
     the_state_log_is_restored_and_trimmed(&make("state", 2));
     marks_move_with_their_records(&make("marks", 1));
+    positions_and_ends_show_from_outside(&make("outside", 2));
 }
 
 /// A scan whose value is its number.
@@ -458,6 +459,28 @@ fn the_state_log_is_restored_and_trimmed<B: Broker>(broker: &B) {
         Err(refusal.take().expect("called once"))
     });
     assert_eq!((calls, stopped.expect_err("a refusal").what), (1, "x".to_owned()));
+}
+
+fn positions_and_ends_show_from_outside<B: Broker>(broker: &B) {
+    let every = |lane| (0..2).map(move |partition| (lane, Partition(partition)));
+    let start: Positions = Lane::ALL.into_iter().flat_map(every).map(|at| (at, 0)).collect();
+    assert_eq!(broker.committed().expect("positions"), start);
+    let extent = |topic| broker.extent(topic, Partition(1)).expect("an extent");
+    assert_eq!(extent(Topic::Scans), Extent { start: 0, stable: 0, end: 0 });
+
+    broker.append(&scans([(1, 7), (1, 8)])).expect("an append");
+    let mut member = broker.join("a").expect("a member");
+    assigned(&mut member);
+    let taken = take(&mut member, Lane::Scans, 2, 10);
+    let place = (Lane::Scans, Partition(1));
+    let positions = Positions::from([(place, taken[1].1 + 1)]);
+    commit(&mut member, &Outbox::default(), &positions);
+    let after: Positions = start.into_iter().chain(positions).collect();
+    assert_eq!(broker.committed().expect("positions"), after);
+    // The end counts transactions that are open; soon after a commit there is none.
+    let ended = (0..PATIENCE).map(|_| extent(Topic::Scans)).find(|extent| extent.stable == extent.end);
+    let ended = ended.expect("an append ends");
+    assert!(ended.start == 0 && ended.end > taken[1].1, "{ended:?}");
 }
 
 fn marks_move_with_their_records<B: Broker>(broker: &B) {

@@ -4,6 +4,7 @@
 //! own.
 
 mod shared;
+mod verify;
 mod world;
 
 use std::time::Duration;

@@ -19,7 +19,7 @@ use crate::agreement::settings;
 
 const PARTITIONS: u32 = 4;
 
-fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
+pub(super) fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
     let config = WorkerConfig {
         clock: ClockSource::Input,
         epoch_ms: 20,
@@ -31,7 +31,7 @@ fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
     Crew::start(broker, &rules, &config, "world", workers, &nobody()).expect("a crew")
 }
 
-fn drain(crew: &Crew, broker: &KafkaBroker) {
+pub(super) fn drain(crew: &Crew, broker: &KafkaBroker) {
     let drained =
         crew.wait_until_drained(broker, Duration::from_millis(2), &|| false).expect("a reachable broker");
     assert!(drained, "a worker failed");

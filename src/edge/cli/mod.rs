@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod summary;
 mod tracking;
+mod verify;
 mod world;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -50,6 +51,7 @@ enum Command {
     Carriers(carriers::CarriersArgs),
     Check(check::CheckArgs),
     Run(run::RunArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// Where the configuration comes from: defaults < file < environment < `--set`.
@@ -127,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Carriers(args) => carriers::run(args),
         Command::Check(args) => check::run(args),
         Command::Run(args) => run::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     match outcome {
         Ok(exit) => exit.into(),

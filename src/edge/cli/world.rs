@@ -1,4 +1,4 @@
-//! The arguments that make a seeded world, shared by `demo` and `generate`.
+//! The arguments that make a seeded world, shared by `demo`, `generate` and `verify`.
 
 use clap::{Args, ValueEnum};
 

@@ -22,7 +22,7 @@ use super::restoring::Restoring;
 use super::topics;
 use super::worker::KafkaLog;
 use super::writer::{Writer, Written};
-use crate::engine::log::{Broker, Headers, LogError, Outbox, Positions, Record};
+use crate::engine::log::{Broker, Extent, Headers, LogError, Outbox, Positions, Record};
 use crate::model::{Lane, Partition, Topic};
 
 /// A lag of up to so many offsets is counted record by record.
@@ -76,7 +76,7 @@ impl KafkaBroker {
     }
 
     /// The group's next offsets of a lane's partitions; none where nothing was committed.
-    fn committed(&self, lane: Lane) -> Result<Vec<Option<u64>>, LogError> {
+    fn group_offsets(&self, lane: Lane) -> Result<Vec<Option<u64>>, LogError> {
         let names = self.config.names();
         let topic = names.of(lane.topic());
         let wanted = || {
@@ -184,7 +184,7 @@ impl Broker for KafkaBroker {
     fn lag(&self) -> Result<u64, LogError> {
         let mut lag = 0;
         for lane in Lane::ALL {
-            for (partition, committed) in (0..).map(Partition).zip(self.committed(lane)?) {
+            for (partition, committed) in (0..).map(Partition).zip(self.group_offsets(lane)?) {
                 let (start, end) = self.reader.ends(lane.topic(), partition)?;
                 let from = committed.unwrap_or(start).max(start);
                 if from >= end {
@@ -206,5 +206,26 @@ impl Broker for KafkaBroker {
             }
         }
         Ok(lag)
+    }
+
+    fn committed(&self) -> Result<Positions, LogError> {
+        let mut positions = Positions::new();
+        for lane in Lane::ALL {
+            for (partition, committed) in (0..).map(Partition).zip(self.group_offsets(lane)?) {
+                let next = match committed {
+                    Some(next) => next,
+                    None => self.reader.ends(lane.topic(), partition)?.0,
+                };
+                positions.insert((lane, partition), next);
+            }
+        }
+        Ok(positions)
+    }
+
+    fn extent(&self, topic: Topic, partition: Partition) -> Result<Extent, LogError> {
+        // The stable end last: what was open at the end and is not any more, is not taken for open.
+        let (start, end) = self.reader.ends(topic, partition)?;
+        let (_, stable) = self.reader.watermarks(&self.group, topic, partition)?;
+        Ok(Extent { start, stable: stable.min(end), end })
     }
 }

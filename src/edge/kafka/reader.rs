@@ -81,7 +81,8 @@ impl Reader {
         self.watermarks(&self.observer, topic, partition)
     }
 
-    fn watermarks(
+    /// The same, as this client sees it: one of committed records takes the first open transaction for the end.
+    pub(super) fn watermarks(
         &self,
         client: &BaseConsumer<Quiet>,
         topic: Topic,

@@ -302,6 +302,17 @@ pub struct LogError {
     pub refused: bool,
 }
 
+/// How far a partition of a topic reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first offset that is still there.
+    pub start: u64,
+    /// The offset up to which every transaction has ended. A log without transactions has only ended ones.
+    pub stable: u64,
+    /// The offset that the next record gets, open transactions included.
+    pub end: u64,
+}
+
 /// A partitioned log with groups and atomic epochs, seen by one worker.
 ///
 /// The partitions of all topics are numbered alike: partition `p` of every topic has one owner.
@@ -390,6 +401,12 @@ pub trait Broker {
 
     /// How many records of all lanes are written but not committed as read; none: drained.
     fn lag(&self) -> Result<u64, LogError>;
+
+    /// The group's committed positions, every lane of every partition; the first offset where nothing was committed.
+    fn committed(&self) -> Result<Positions, LogError>;
+
+    /// How far a partition of a topic reaches.
+    fn extent(&self, topic: Topic, partition: Partition) -> Result<Extent, LogError>;
 }
 
 #[cfg(test)]

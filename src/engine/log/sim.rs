@@ -12,7 +12,7 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::Headers;
 use super::member::Member;
 use super::store::{Medium, Place, State, Store};
-use super::{Broker, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, Restored};
+use super::{Broker, Committed, Epoch, Extent, Log, LogError, Outbox, Polled, Positions, Record, Restored};
 
 /// How often each fault happens, in thousandths of the calls it can happen to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,6 +129,14 @@ impl Broker for Sim {
 
     fn lag(&self) -> Result<u64, LogError> {
         self.store.lag()
+    }
+
+    fn committed(&self) -> Result<Positions, LogError> {
+        self.store.committed()
+    }
+
+    fn extent(&self, topic: Topic, partition: Partition) -> Result<Extent, LogError> {
+        self.store.extent(topic, partition)
     }
 }
 

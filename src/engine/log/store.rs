@@ -15,7 +15,7 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::{Encoder, Head, Headers, Records};
 use super::group::Group;
 use super::member::Member;
-use super::{Broker, LogError, Outbox, Positions, Record};
+use super::{Broker, Extent, LogError, Outbox, Positions, Record};
 
 /// Where bytes of a frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -294,5 +294,16 @@ impl<M: Medium> Broker for Store<M> {
             state.shelf(lane.topic(), partition).end.saturating_sub(position)
         };
         Ok(state.positions(&every).into_iter().map(behind).sum())
+    }
+
+    fn committed(&self) -> Result<Positions, LogError> {
+        let every = (0..self.shared.partitions).map(Partition).collect::<Vec<_>>();
+        Ok(self.shared.state().positions(&every))
+    }
+
+    fn extent(&self, topic: Topic, partition: Partition) -> Result<Extent, LogError> {
+        let state = self.shared.state();
+        let Shelf { start, end, .. } = *state.shelf(topic, partition);
+        Ok(Extent { start, stable: end, end })
     }
 }

@@ -31,7 +31,7 @@ use super::timers::Timers;
 use super::{Counters, Rules};
 use crate::fold::View;
 use crate::model::{
-    AccountId, Cause, Command, CommandKind, CreateShipment, NumberKey, Outcome, Partition, ShipmentId,
+    AccountId, Cause, Command, CommandKind, CreateShipment, FcId, NumberKey, Outcome, Partition, ShipmentId,
     Source, Stage, Status, Timestamp,
 };
 
@@ -74,6 +74,19 @@ enum PendingAnswer {
     Kept { shipment: ShipmentId, command_id: crate::model::CommandId },
     /// Of a dry run, of a shipment that is not there, or given before.
     Passing { shipment: ShipmentId, answer: Box<Answer> },
+}
+
+/// What consumers were told last of a shipment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The shipment.
+    pub shipment: &'a ShipmentId,
+    /// The version in `shipments`; 0: nothing yet.
+    pub version: u64,
+    /// The version of its plan line; 0: it never had one.
+    pub plan_version: u64,
+    /// The FC on whose plan it stands.
+    pub plan_fc: Option<&'a FcId>,
 }
 
 /// The shipments of a partition.
@@ -128,6 +141,20 @@ impl ShipmentStation {
             days: Days::default(),
             loading: BTreeMap::new(),
         }
+    }
+
+    /// What consumers were told last of each shipment, in no order.
+    pub fn told(&self) -> impl Iterator<Item = Told<'_>> {
+        self.shipments.values().map(|shipment| {
+            let published = &shipment.head.published;
+            let plan_fc = published.plan_fc.as_ref();
+            Told {
+                shipment: &shipment.id,
+                version: published.version,
+                plan_version: published.plan_version,
+                plan_fc,
+            }
+        })
     }
 
     /// How many shipments are known.
