@@ -418,14 +418,14 @@ impl Link {
         locked(&self.flow)
     }
 
-    /// The broker's side stays open while a request is held.
+    /// The broker's side stays open if a request is held: then its answer closes it.
     fn lose_client(&self) {
         let _ = self.client.shutdown(Shutdown::Both);
         let mut flow = self.flow();
-        flow.is_client_gone = true;
-        if flow.held == 0 {
+        if !flow.is_client_gone && flow.held == 0 {
             let _ = self.upstream.shutdown(Shutdown::Both);
         }
+        flow.is_client_gone = true;
     }
 
     /// The client is gone, and the last request of it was answered.

@@ -58,7 +58,8 @@ fn rules_choose_frames() {
     use On::{Request, Response};
     const PRODUCE: Api = Api::Produce;
     // Produce requests 1 to 4 are sent at once; which are answered, and how many reached the broker, were harmed.
-    let cases: [(&str, Vec<Rule>, &[i32], (On, u64)); 12] = [
+    type Case<'a> = (&'a str, Vec<Rule>, &'a [i32], (On, u64));
+    let cases: [Case<'_>; 12] = [
         ("no rule", vec![], &[1, 2, 3, 4], (Request, 0)),
         ("another kind", vec![rule(Request, Api::Fetch, Fault::Drop, 0, 9)], &[1, 2, 3, 4], (Request, 0)),
         ("used up", vec![rule(Request, PRODUCE, Fault::Drop, 0, 0)], &[1, 2, 3, 4], (Request, 0)),
