@@ -38,10 +38,11 @@ format() {
         { cat "$log" >&2; exit 1; }
 }
 
-# listens PORT PID LOG: waits for it.
+# listens PORT PID LOG: waits for it. Nobody gives orders meanwhile, so that a readable stdin is a closed one.
 listens() {
     until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do
         kill -0 "$2" 2>/dev/null || { cat "$3" >&2; exit 1; }
+        ! read -r -t 0 || exit 1
         sleep 0.1
     done
 }
