@@ -55,7 +55,8 @@ install 'perl -MIPC::Cmd -MFindBin -MFile::Compare -e 1' perl || fail "perl is n
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || fail "rustfmt is needed: rustup component add rustfmt"
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || fail "clippy is needed: rustup component add clippy"
 
-# 2. A real broker, from its Maven jars on Java 17.
+# 2. A real broker, from its Maven jars on Java 17, with throwaway certificates.
+install 'command -v openssl' openssl || missing openssl "install openssl"
 if [[ -x tests/kafka/fetch.sh ]]; then
     if install 'java -version' openjdk-17-jdk-headless && install 'mvn --version' maven; then
         if in_ci; then

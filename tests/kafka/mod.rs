@@ -1,8 +1,14 @@
 //! The log on a real Kafka broker: the conformance suite, and what only a broker can show.
 //!
 //! One broker serves the whole test process and ends with it, however it ends; every test has topics and a group of its
-//! own.
+//! own. Tests that do harm have brokers of their own ([`cluster`]: kill, pause, restart, three nodes), if need be with a
+//! proxy before them that delays, drops, holds or cuts one kind of request ([`proxy`]). [`security`] has one with TLS
+//! and SASL. No test asserts a time.
 
+mod cluster;
+mod plain;
+mod proxy;
+mod security;
 mod shared;
 mod verify;
 mod world;

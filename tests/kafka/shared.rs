@@ -1,52 +1,80 @@
-//! The broker that all tests of this process share.
+//! Brokers that end with this process, and the one that most tests share.
 
-use std::io::{BufRead, BufReader};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
-/// Holds the pipe whose end is the broker's end: it closes with this process.
-struct Running {
-    bootstrap_servers: String,
-    _shell: Child,
-    _stdin: ChildStdin,
+/// A run of `broker.sh`. It holds the pipe whose end is the brokers' end: it closes with this process.
+pub(super) struct Running {
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    shell: Child,
 }
 
-/// Where the broker listens. Without Java or Maven: a failure where `CI=true`, else a skip with its reason.
-pub(super) fn bootstrap_servers() -> Option<String> {
-    static BROKER: OnceLock<Option<Running>> = OnceLock::new();
-    BROKER.get_or_init(start).as_ref().map(|running| running.bootstrap_servers.clone())
-}
-
-fn start() -> Option<Running> {
-    // What the clients say shows beside a failure.
-    let _ = tracing_subscriber::fmt()
-        .with_test_writer()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::WARN)
-        .try_init();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
-    let mut shell = Command::new("bash")
-        .arg(script)
-        .arg("run")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("bash is there");
-    let stdin = shell.stdin.take().expect("its stdin is a pipe");
-    let stdout = shell.stdout.take().expect("its stdout is a pipe");
-    let mut port = String::new();
-    BufReader::new(stdout).read_line(&mut port).expect("a line from the script");
-    if let Ok(port) = port.trim().parse::<u16>() {
-        let bootstrap_servers = format!("127.0.0.1:{port}");
-        return Some(Running { bootstrap_servers, _shell: shell, _stdin: stdin });
+impl Running {
+    /// Starts the script; also returns its first line, which comes when the brokers listen. Without Java or Maven: a
+    /// failure where `CI=true`, else a skip with its reason.
+    pub(super) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Option<(Running, String)> {
+        // What the clients say shows beside a failure.
+        let _ = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::WARN)
+            .try_init();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker.sh");
+        let mut shell = Command::new("bash")
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash is there");
+        let stdin = shell.stdin.take();
+        let stdout = BufReader::new(shell.stdout.take().expect("its stdout is a pipe"));
+        let mut running = Running { stdin, stdout, shell };
+        let first = running.line();
+        if !first.is_empty() {
+            return Some((running, first));
+        }
+        let status = running.shell.wait().expect("the script ended");
+        let missing = status.code() == Some(3);
+        let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(missing && !in_ci, "no broker for the tests ({status}); its reason is printed above");
+        skip();
+        None
     }
-    let status = shell.wait().expect("the script ended");
-    let missing = status.code() == Some(3);
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(missing && !in_ci, "no broker for the tests ({status}); its reason is printed above");
-    skip();
-    None
+
+    /// Gives an order to `broker.sh nodes`, and waits until it is carried out.
+    pub(super) fn order(&mut self, order: &str) {
+        let stdin = self.stdin.as_mut().expect("it is closed only in the end");
+        writeln!(stdin, "{order}").expect("the script reads orders");
+        assert_eq!(self.line(), "done", "{order}");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("text from the script");
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.shell.wait();
+    }
+}
+
+/// Where the shared broker listens; none where there is no Java.
+pub(super) fn bootstrap_servers() -> Option<String> {
+    static BROKER: OnceLock<Option<(Running, String)>> = OnceLock::new();
+    let running = BROKER.get_or_init(|| {
+        let (running, port) = Running::start(["run"])?;
+        Some((running, format!("127.0.0.1:{port}")))
+    });
+    running.as_ref().map(|(_, servers)| servers.clone())
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -56,12 +84,18 @@ fn skip() {
 
 /// Creates a topic past the program's own rules.
 pub(super) fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) {
+    create_replicated_topic(bootstrap_servers, name, partitions, 1);
+}
+
+/// The same, with more replicas than one.
+pub(super) fn create_replicated_topic(bootstrap_servers: &str, name: &str, partitions: u32, replicas: i32) {
     use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     use rdkafka::client::DefaultClientContext;
     use rdkafka::config::ClientConfig;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create().expect("an admin client");
-    let topic = NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(1));
+    let topic =
+        NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let created = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(created.expect("an answer").iter().all(Result::is_ok), "{name} was created");

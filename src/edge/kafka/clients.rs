@@ -22,7 +22,7 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaRespErr;
 
 /// The lock of a note: whoever panicked while holding it left a whole note.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -71,7 +71,7 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

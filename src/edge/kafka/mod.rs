@@ -12,6 +12,7 @@
 mod broker;
 mod clients;
 mod config;
+mod greeting;
 mod member;
 mod names;
 mod patience;

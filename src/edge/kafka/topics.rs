@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::clients::{Quiet, wait_for};
 use super::config::{KafkaConfig, MESSAGE_BYTES};
+use super::greeting::greet;
 use super::names::{kafka_offset, kafka_partition, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, REQUEST};
 use super::reader::{Present, Reader};
@@ -24,6 +25,7 @@ const ANY_TIME: (&str, &str) = ("message.timestamp.after.max.ms", "9223372036854
 /// Creates what is missing, and returns the names of what was created.
 pub fn create_topics(config: &KafkaConfig) -> Result<Vec<String>, LogError> {
     config.checked()?;
+    greet(config, &config.instance)?;
     let reader = Reader::open(config, &config.instance)?;
     let names = config.names();
     let present = reader.topics()?;
@@ -101,6 +103,7 @@ pub fn check_topics(config: &KafkaConfig) -> Result<(), LogError> {
 /// The partition count of all topics, once every partition has a leader.
 pub(super) fn counts_fit(config: &KafkaConfig, reader: &Reader) -> Result<u32, LogError> {
     let what = "check the topics";
+    greet(config, &config.instance)?;
     let names = config.names();
     let deadline = Deadline::after(PATIENCE);
     loop {
