@@ -10,5 +10,7 @@ pub mod crew;
 pub mod feeder;
 pub mod kafka;
 pub mod latency;
+pub mod logs;
 pub mod problem;
+pub mod secret;
 pub mod signals;

@@ -4,6 +4,7 @@
 //! own.
 
 mod shared;
+mod topics;
 mod world;
 
 use std::time::Duration;
