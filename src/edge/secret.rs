@@ -4,9 +4,12 @@
 //! met. Always true: `Debug` and `Display` of a [`Secret`] show no part of it; a text that went through [`hidden`] holds
 //! none that is registered, which is the last line of defence for log lines, errors and panics.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::Write;
+use std::panic::PanicHookInfo;
 use std::sync::{PoisonError, RwLock};
 
 use serde::Deserialize;
@@ -74,11 +77,20 @@ pub fn hidden(text: &str) -> Cow<'_, str> {
 /// Lets panics be told without secrets.
 pub fn guard_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let thread = std::thread::current();
-        let told = format!("thread '{}': {panic}", thread.name().unwrap_or("?"));
         // A closed stderr leaves nobody to tell.
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", hidden(&told)));
+        let _ = std::io::stderr().write_all(told(panic).as_bytes());
     }));
+}
+
+/// A panic as it is told.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let mut text = format!("thread '{}' {panic}\n", thread.name().unwrap_or("?"));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("{trace}\n"));
+    }
+    hidden(&text).into_owned()
 }
 
 /// Properties of the client whose values are secrets.
@@ -168,6 +180,8 @@ fn is_reference(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -185,6 +199,20 @@ mod tests {
             Secret::from(value).register();
             assert_eq!(hidden(text), shown);
         }
+    }
+
+    #[test]
+    fn a_panic_is_told_without_secrets() {
+        static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let canary = Secret::from("canary-of-a-panic");
+        canary.register();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|panic| HEARD.lock().expect("whole").push(told(panic))));
+        let ended = std::thread::spawn(move || panic!("it said {}", canary.expose())).join();
+        std::panic::set_hook(before);
+        assert!(ended.is_err());
+        let heard = HEARD.lock().expect("whole").concat();
+        assert!(heard.contains("it said ***") && !heard.contains("canary"), "{heard}");
     }
 
     #[test]

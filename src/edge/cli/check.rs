@@ -79,8 +79,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 /// What is otherwise than wanted with the topics, or why they cannot be used.
 fn judge_cluster(config: &Config) -> Result<Vec<Problem>, Failure> {
     let kafka = config.kafka_config();
-    knock(&kafka).and_then(|()| check_topics(&kafka)).map_err(|error| cluster_failure(&error))?;
-    differences(config)
+    knock(&kafka).map_err(|error| cluster_failure(&error))?;
+    let differences = differences(config)?;
+    check_topics(&kafka).map_err(|error| cluster_failure(&error))?;
+    Ok(differences)
 }
 
 /// Whether anybody listens at one of the brokers' addresses. The client itself would wait for a minute.

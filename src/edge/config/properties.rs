@@ -49,7 +49,7 @@ pub(crate) fn read(
         }
         if name != written_name && entries.contains_key(&format!("{section}.{name}")) {
             let what = format!("`{written_name}` is Java's name of `{name}`, which is set, too");
-            problems.push(at_name(Problem::error("E0107", what), entry).help("keep one of the two"));
+            problems.push(at_name(Problem::error("E0107", what), entry, "twice").help("keep one of the two"));
         } else if let Some(problem) = refused(name, &value, is_named || is_secret(name), entry) {
             problems.push(problem);
         } else {
@@ -60,7 +60,7 @@ pub(crate) fn read(
             if is_secret(name) && !is_named {
                 let what = format!("the secret of `{name}` stands in the configuration");
                 problems.push(
-                    at_name(Problem::warning("E0111", what), entry)
+                    at_name(Problem::warning("E0111", what), entry, "in clear")
                         .help("write `${NAME}` (an environment variable) or `file:/path` instead"),
                 );
             }
@@ -82,7 +82,7 @@ fn refused(name: &str, value: &str, hide: bool, entry: &Entry) -> Option<Problem
             None => problem,
         });
     }
-    let problem = at_name(problem, entry);
+    let problem = at_name(problem, entry, "refused");
     let near = || nearest(name, known_names()).map(|near| format!("did you mean `{near}`?"));
     Some(match refusal.instead.or_else(near) {
         Some(help) if known_names().all(|known| known != name) => problem.help(help),
@@ -90,8 +90,8 @@ fn refused(name: &str, value: &str, hide: bool, entry: &Entry) -> Option<Problem
     })
 }
 
-fn at_name(problem: Problem, entry: &Entry) -> Problem {
-    problem.at(&entry.source, entry.key_span.clone(), "refused")
+fn at_name(problem: Problem, entry: &Entry, label: &str) -> Problem {
+    problem.at(&entry.source, entry.key_span.clone(), label)
 }
 
 /// Puts secrets in, and registers them: `${NAME}` anywhere, or the whole value as `file:/path`.

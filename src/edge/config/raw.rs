@@ -228,8 +228,9 @@ pub(crate) fn read_set(
         );
         return None;
     };
-    let source = source(masked(argument));
     if !is_known(known, key, false) {
+        // The value of a misspelt key may be a secret.
+        let source = source(key.to_owned());
         let near = nearest(key, known.keys().map(String::as_str));
         let problem = Problem::error("E0103", format!("unknown key `{key}`"))
             .at(&source, 0..key.len(), "no such key")
@@ -240,6 +241,7 @@ pub(crate) fn read_set(
         problems.push(problem);
         return None;
     }
+    let source = source(masked(argument));
     let entry = read_loose(key, text, &source, key.len() + 1..argument.len(), known, problems)?;
     Some((key.to_owned(), entry))
 }

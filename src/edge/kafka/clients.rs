@@ -73,6 +73,34 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
+/// The last error that a client told: why what was asked of it does not come.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Mutex<Option<(RDKafkaErrorCode, String)>>);
+
+impl Heard {
+    /// Its code and what was said.
+    pub(super) fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
+        locked(&self.0).clone()
+    }
+}
+
+impl ClientContext for Heard {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, why: &str) {
+        log_error(&error, why);
+        // That all brokers are down says less than why one of them is.
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        if code != RDKafkaErrorCode::AllBrokersDown {
+            *locked(&self.0) = Some((code, hidden(why).into_owned()));
+        }
+    }
+}
+
+impl ConsumerContext for Heard {}
+
 fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     let line = hidden(line);
     match level {

@@ -12,9 +12,11 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewTopic, OwnedResourceSpecifier,
     ResourceSpecifier, TopicReplication,
 };
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
 
-use super::clients::{Quiet, wait_for};
+use super::clients::{Heard, Quiet, wait_for};
 use super::config::{KafkaConfig, MESSAGE_BYTES};
 use super::names::{kafka_offset, kafka_partition, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, REQUEST};
@@ -28,6 +30,10 @@ pub type Settings = BTreeMap<&'static str, String>;
 /// Times in records are facts that come as they come: the broker must not judge them. Known since Kafka 3.6; older
 /// brokers do not judge.
 const ANY_TIME: &str = "message.timestamp.after.max.ms";
+
+/// How long one attempt to list the topics may take, and how long the client is listened to after it.
+const ATTEMPT: Duration = Duration::from_secs(2);
+const LISTENING: Duration = Duration::from_millis(20);
 
 /// How often settings are asked for that do not come.
 const DESCRIPTIONS_MAX: u32 = 5;
@@ -160,11 +166,16 @@ struct Actual {
 struct Topics<'a> {
     config: &'a KafkaConfig,
     admin: AdminClient<Quiet>,
+    observer: BaseConsumer<Heard>,
 }
 
 impl<'a> Topics<'a> {
     fn open(config: &'a KafkaConfig) -> Result<Topics<'a>, LogError> {
-        Ok(Topics { config, admin: admin(config, &config.instance)? })
+        let observer = config
+            .observer(&config.instance)
+            .create_with_context(Heard::default())
+            .map_err(|error| unreachable("create a client", reason(&error)))?;
+        Ok(Topics { config, admin: admin(config, &config.instance)?, observer })
     }
 
     fn plan(&self) -> Result<TopicsPlan, LogError> {
@@ -181,12 +192,7 @@ impl<'a> Topics<'a> {
     fn actual(&self) -> Result<BTreeMap<String, Actual>, LogError> {
         let names = self.config.names();
         let ours = Topic::ALL.map(|topic| names.of(topic));
-        let metadata = Deadline::after(PATIENCE)
-            .retry(|| self.admin.inner().fetch_metadata(None, REQUEST))
-            .map_err(|error| {
-            let what = format!("list the topics of {}", self.config.bootstrap_servers);
-            unreachable(what, reason(&error))
-        })?;
+        let metadata = self.metadata()?;
         let mut actual = BTreeMap::new();
         for topic in metadata.topics().iter().filter(|topic| ours.contains(&topic.name())) {
             let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -201,6 +207,29 @@ impl<'a> Topics<'a> {
         }
         self.describe(&mut actual)?;
         Ok(actual)
+    }
+
+    fn metadata(&self) -> Result<Metadata, LogError> {
+        let heard = || self.observer.context().last();
+        let listed = Deadline::after(PATIENCE).retry(|| {
+            let outcome = self.observer.fetch_metadata(None, ATTEMPT);
+            // A client says what it has to say while it is polled.
+            drop(self.observer.poll(LISTENING));
+            match (outcome, heard()) {
+                // Waiting does not help against a wrong password or certificate.
+                (Err(_), Some((code @ (Code::Authentication | Code::SSL), _))) => {
+                    Err(KafkaError::Global(code))
+                }
+                (outcome, _) => outcome,
+            }
+        });
+        listed.map_err(|error| {
+            let why = heard().map_or_else(String::new, |(_, said)| format!("; the client says: {said}"));
+            unreachable(
+                format!("list the topics of {}", self.config.bootstrap_servers),
+                reason(&error) + &why,
+            )
+        })
     }
 
     fn describe(&self, actual: &mut BTreeMap<String, Actual>) -> Result<(), LogError> {
