@@ -217,6 +217,11 @@ fn the_command_shows_a_diff_and_its_exit_code() {
     let ran = run(&["check", "--set", "kafka.strict_topics=true"]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("error[E0303]"), "{}", ran.stderr);
+    let ran = run(&["check", "--format", "json", "--set", "engine.partitions=4"]);
+    let problems = ran.json_lines()[0]["problems"].as_array().expect("a list").clone();
+    assert_eq!(problems.len(), 2, "what is the same with all topics is told once: {problems:?}");
+    let message = problems[1]["message"].as_str().expect("a text");
+    assert!(message.ends_with("diff.dead-letters have 2 partitions, wanted 4"), "{message}");
     let ran = run(&["run", "--set", "kafka.strict_topics=true"]);
     assert_eq!(ran.code, 3, "it does not start: {}", ran.stderr);
 }

@@ -1,5 +1,7 @@
 //! `topics plan|apply`: the topics as they are, and as they should be.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -7,7 +9,7 @@ use super::check::knock;
 use super::output::{Out, Summary};
 use super::{ConfigArgs, log_failure};
 use crate::edge::config::Config;
-use crate::edge::kafka::{Step, TopicPlan, TopicsPlan, apply_topics, plan_topics};
+use crate::edge::kafka::{Blocked, Step, TopicPlan, TopicsPlan, apply_topics, plan_topics};
 use crate::edge::problem::{Exit, Failure, Problem};
 
 /// Compares the topics with what is wanted (plan), and makes them so (apply). Never deletes anything.
@@ -144,6 +146,7 @@ pub(super) fn differences(config: &Config) -> Result<Vec<Problem>, Failure> {
         if config.kafka.strict_topics { Problem::error(code, what) } else { Problem::warning(code, what) }
     };
     let mut problems = Vec::new();
+    let mut alike: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for TopicPlan { name, step, blocked } in &plan.topics {
         if let Step::Change(changes) = step {
             let changes: Vec<String> = changes
@@ -156,10 +159,14 @@ pub(super) fn differences(config: &Config) -> Result<Vec<Problem>, Failure> {
                 ),
             );
         }
-        let told = blocked
-            .iter()
-            .map(|blocked| problem(format!("{name} has {}", blocked.what)).help(blocked.why.clone()));
-        problems.extend(told);
+        for Blocked { what, why } in blocked {
+            alike.entry((what, why)).or_default().push(name);
+        }
+    }
+    // What is the same with many topics is told once.
+    for ((what, why), names) in alike {
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        problems.push(problem(format!("{} {verb} {what}", names.join(", "))).help(why));
     }
     Ok(problems)
 }

@@ -103,6 +103,11 @@ impl ConsumerContext for Heard {}
 
 fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     let line = hidden(line);
+    if facility == "FAIL" {
+        // What failed comes as an error, too, and there without the repetitions.
+        tracing::debug!(target: "kafka", facility, "{line}");
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

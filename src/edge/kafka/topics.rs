@@ -31,7 +31,9 @@ pub type Settings = BTreeMap<&'static str, String>;
 /// brokers do not judge.
 const ANY_TIME: &str = "message.timestamp.after.max.ms";
 
-/// How long one attempt to list the topics may take, and how long the client is listened to after it.
+/// How long listing the topics is tried (it is what a start begins with), how long one attempt may take, and how long
+/// the client is listened to after it.
+const ATTEMPTS: Duration = Duration::from_secs(25);
 const ATTEMPT: Duration = Duration::from_secs(2);
 const LISTENING: Duration = Duration::from_millis(20);
 
@@ -211,7 +213,7 @@ impl<'a> Topics<'a> {
 
     fn metadata(&self) -> Result<Metadata, LogError> {
         let heard = || self.observer.context().last();
-        let listed = Deadline::after(PATIENCE).retry(|| {
+        let listed = Deadline::after(ATTEMPTS).retry(|| {
             let outcome = self.observer.fetch_metadata(None, ATTEMPT);
             // A client says what it has to say while it is polled.
             drop(self.observer.poll(LISTENING));
