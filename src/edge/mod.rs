@@ -10,6 +10,8 @@ pub mod crew;
 pub mod feeder;
 pub mod kafka;
 pub mod latency;
+pub mod logs;
 pub mod problem;
+pub mod secret;
 pub mod signals;
 pub mod verify;

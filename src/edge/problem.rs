@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use super::secret::hidden;
+
 /// The exit codes of the binary (§10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -39,7 +41,7 @@ impl From<Exit> for ExitCode {
 pub struct Source {
     /// Its name as the person knows it.
     pub name: String,
-    /// All of it.
+    /// All of it, as it may be shown: values that may be secrets are covered.
     pub text: String,
 }
 
@@ -90,7 +92,8 @@ pub struct Problem {
 impl Problem {
     /// An error.
     pub fn error(code: &'static str, what: impl Into<String>) -> Problem {
-        Problem { code, severity: Severity::Error, what: what.into(), place: None, help: None }
+        let what = hidden(&what.into()).into_owned();
+        Problem { code, severity: Severity::Error, what, place: None, help: None }
     }
 
     /// A warning.
@@ -103,14 +106,15 @@ impl Problem {
     pub fn at(mut self, source: &Arc<Source>, span: Range<usize>, label: impl Into<String>) -> Problem {
         let end = source.text.len();
         let span = span.start.min(end)..span.end.min(end);
-        self.place = Some(Place { source: Arc::clone(source), span, label: label.into() });
+        self.place =
+            Some(Place { source: Arc::clone(source), span, label: hidden(&label.into()).into_owned() });
         self
     }
 
     /// Says what to do next.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Problem {
-        self.help = Some(help.into());
+        self.help = Some(hidden(&help.into()).into_owned());
         self
     }
 

@@ -11,6 +11,9 @@ const COMMANDS: &[&[&str]] = &[
     &["tracking", "check"],
     &["carriers"],
     &["check"],
+    &["topics"],
+    &["topics", "plan"],
+    &["topics", "apply"],
     &["run"],
     &["verify"],
 ];

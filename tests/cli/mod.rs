@@ -4,6 +4,7 @@ mod check;
 mod decode;
 mod engine;
 mod help;
+mod secrets;
 mod tracking;
 mod verify;
 

@@ -7,7 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{Out, Summary, tell_problem};
+use super::topics::differences;
 use super::{ConfigArgs, log_failure};
+use crate::edge::config::Config;
 use crate::edge::kafka::{KafkaConfig, check_topics};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity};
 use crate::engine::log::LogError;
@@ -35,18 +37,22 @@ const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (mut problems, mut exit) = match args.config.load() {
         Ok(loaded) => {
-            let kafka = loaded.config.kafka_config();
-            let cluster =
-                if args.offline { Ok(()) } else { knock(&kafka).and_then(|()| check_topics(&kafka)) };
-            let mut problems = loaded.warnings;
-            let exit = cluster.map_or_else(
-                |error| {
-                    let failure = cluster_failure(&error);
-                    problems.extend(failure.problems);
-                    failure.exit
-                },
-                |()| Exit::Ok,
-            );
+            let mut problems = loaded.objections();
+            let mut exit = if problems.is_empty() { Exit::Ok } else { Exit::Config };
+            if exit == Exit::Ok && !args.offline {
+                match judge_cluster(&loaded.config) {
+                    Ok(differences) => {
+                        let is_wrong = |problem: &Problem| problem.severity == Severity::Error;
+                        exit = if differences.iter().any(is_wrong) { Exit::Config } else { Exit::Ok };
+                        problems.extend(differences);
+                    }
+                    Err(failure) => {
+                        exit = failure.exit;
+                        problems.extend(failure.problems);
+                    }
+                }
+            }
+            problems.splice(0..0, loaded.warnings);
             (problems, exit)
         }
         Err(failure) => (failure.problems, failure.exit),
@@ -70,8 +76,17 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What is otherwise than wanted with the topics, or why they cannot be used.
+fn judge_cluster(config: &Config) -> Result<Vec<Problem>, Failure> {
+    let kafka = config.kafka_config();
+    knock(&kafka).map_err(|error| cluster_failure(&error))?;
+    let differences = differences(config)?;
+    check_topics(&kafka).map_err(|error| cluster_failure(&error))?;
+    Ok(differences)
+}
+
 /// Whether anybody listens at one of the brokers' addresses. The client itself would wait for a minute.
-fn knock(kafka: &KafkaConfig) -> Result<(), LogError> {
+pub(super) fn knock(kafka: &KafkaConfig) -> Result<(), LogError> {
     let mut answers = Vec::new();
     for server in kafka.bootstrap_servers.split(',').map(str::trim) {
         let address = if server.contains(':') { server.to_owned() } else { format!("{server}:9092") };

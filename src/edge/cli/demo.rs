@@ -11,7 +11,7 @@ use serde_json::json;
 use super::output::{Out, Progress, Summary, tell};
 use super::summary::{Books, Documents, grouped, row};
 use super::world::WorldArgs;
-use super::{ConfigArgs, log_failure, secret, workers_or_cores};
+use super::{ConfigArgs, hash_secret, log_failure, workers_or_cores};
 use crate::edge::clock;
 use crate::edge::crew::{Crew, Observer};
 use crate::edge::feeder::Feeder;
@@ -65,7 +65,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         close_when_drained: true,
         // Phases wait for each other: an idle worker looks again soon.
         poll_wait: PATIENCE,
-        secret: secret(),
+        secret: hash_secret(),
         ..WorkerConfig::default()
     };
     let ending = signals::listen(tell).map_err(|error| super::cannot_listen(&error))?;

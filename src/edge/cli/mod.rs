@@ -15,6 +15,7 @@ mod intake;
 mod replay;
 mod run;
 mod summary;
+mod topics;
 mod tracking;
 mod verify;
 mod world;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::config::{self, Config, Inputs, Loaded};
 use super::problem::{Exit, Failure, Problem};
+use super::{logs, secret};
 use crate::engine::log::LogError;
 use crate::model::Timestamp;
 
@@ -50,6 +52,7 @@ enum Command {
     Tracking(tracking::TrackingArgs),
     Carriers(carriers::CarriersArgs),
     Check(check::CheckArgs),
+    Topics(topics::TopicsArgs),
     Run(run::RunArgs),
     Verify(verify::VerifyArgs),
 }
@@ -74,7 +77,7 @@ impl ConfigArgs {
 impl ConfigArgs {
     /// The configuration; its warnings are told.
     fn load_telling(&self) -> Result<Config, Failure> {
-        let Loaded { config, warnings } = self.load()?;
+        let Loaded { config, warnings, .. } = self.load()?;
         warnings.iter().for_each(output::tell_problem);
         Ok(config)
     }
@@ -93,7 +96,7 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
 }
 
 /// A number that nobody outside knows, for the hashes of tables.
-fn secret() -> u64 {
+fn hash_secret() -> u64 {
     // The standard library seeds this from the operating system.
     RandomState::new().build_hasher().finish()
 }
@@ -120,6 +123,15 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    secret::guard_panics();
+    let filter = std::env::var(logs::VARIABLE).ok();
+    if let Err(why) = logs::start(filter.as_deref()) {
+        let what = format!("{} is no filter: {why}", logs::VARIABLE);
+        output::tell_problem(
+            &Problem::error("E0105", what).help("for example `warn`, or `warn,kafka=debug`"),
+        );
+        return Exit::Usage.into();
+    }
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),
@@ -128,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Tracking(args) => tracking::run(args),
         Command::Carriers(args) => carriers::run(args),
         Command::Check(args) => check::run(args),
+        Command::Topics(args) => topics::run(args),
         Command::Run(args) => run::run(args),
         Command::Verify(args) => verify::run(args),
     };

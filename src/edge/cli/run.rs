@@ -8,13 +8,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::intake::Intake;
-use super::output::{Out, Progress, Summary, tell};
+use super::output::{Out, Progress, Summary, tell, tell_problem};
 use super::summary::Books;
-use super::{ConfigArgs, log_failure, secret, workers_or_cores};
+use super::topics::differences;
+use super::{ConfigArgs, hash_secret, log_failure, workers_or_cores};
 use crate::edge::config::Config;
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::kafka::{KafkaBroker, create_topics};
-use crate::edge::problem::{Exit, Failure};
+use crate::edge::problem::{Exit, Failure, Severity};
 use crate::edge::signals::{self, Ending};
 use crate::engine::log::export::Export;
 use crate::engine::log::{Broker, Durability, Local, Recovered};
@@ -61,7 +62,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             epoch_records_max: config.engine.epoch_records_max,
             // A commit to a directory costs little: what is done need not wait for its epoch to grow old.
             close_when_drained: args.local.is_some(),
-            secret: secret(),
+            secret: hash_secret(),
             ..WorkerConfig::default()
         },
         name: config.kafka.instance.clone(),
@@ -90,6 +91,11 @@ impl Service {
                 tell(&format!("created topic {name}"));
             }
         }
+        let differences = differences(&config)?;
+        if differences.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(Failure { exit: Exit::Config, problems: differences });
+        }
+        differences.iter().for_each(tell_problem);
         let broker = KafkaBroker::open(&kafka).map_err(|error| log_failure(&error))?;
         tell(&format!(
             "running on {}: {} partitions, {} workers, group {}",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{Out, Summary, tell};
 use super::world::WorldArgs;
-use super::{ConfigArgs, log_failure, secret};
+use super::{ConfigArgs, hash_secret, log_failure};
 use crate::edge::kafka::KafkaBroker;
 use crate::edge::problem::{Exit, Failure, Problem};
 use crate::edge::verify::report::Report;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
     let kafka = config.kafka_config();
     let rules = Arc::new(config.rules());
-    let options = Options { shown: args.show, compacted: args.compacted, secret: secret() };
+    let options = Options { shown: args.show, compacted: args.compacted, secret: hash_secret() };
     // The log first: a world takes its time, and a log that is not there is told at once.
     let with_world = || args.world.as_ref().map(|world| expected::run(world.config(1), &rules)).transpose();
     let report = match &args.local {

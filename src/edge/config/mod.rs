@@ -12,13 +12,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use properties::{Properties, Property};
 pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
 use crate::carriers::Catalogue;
-use crate::edge::kafka::KafkaConfig;
-use crate::edge::problem::{Exit, Failure, Problem, Severity, Source};
+use crate::edge::kafka::{KafkaConfig, Properties, Retention};
+use crate::edge::problem::{Exit, Failure, Place, Problem, Severity, Source};
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
 use crate::stations::{ClockSource, Rules};
 
@@ -51,6 +50,8 @@ impl Inputs {
 pub struct Config {
     /// How to reach Kafka.
     pub kafka: KafkaSettings,
+    /// Section `[retention]`: how long the topics keep what.
+    pub retention: Retention,
     /// How the engine runs.
     pub engine: EngineSettings,
     /// Section `[rules]`: what the rulebook marks as *(default)*.
@@ -64,9 +65,6 @@ pub struct Config {
 impl Config {
     /// What the Kafka client is told.
     pub fn kafka_config(&self) -> KafkaConfig {
-        let exposed = |properties: &Properties| {
-            properties.iter().map(|(name, property)| (name.as_str(), property.expose())).collect()
-        };
         KafkaConfig {
             bootstrap_servers: self.kafka.bootstrap_servers.clone(),
             topic_prefix: self.kafka.topic_prefix.clone(),
@@ -74,9 +72,11 @@ impl Config {
             instance: self.kafka.instance.clone(),
             partitions: self.engine.partitions,
             replication: self.kafka.replication,
-            properties: exposed(&self.kafka.properties),
-            consumer_properties: exposed(&self.kafka.consumer_properties),
-            producer_properties: exposed(&self.kafka.producer_properties),
+            min_insync_replicas: self.kafka.min_insync_replicas,
+            retention: self.retention.clone(),
+            properties: self.kafka.properties.clone(),
+            consumer_properties: self.kafka.consumer_properties.clone(),
+            producer_properties: self.kafka.producer_properties.clone(),
         }
     }
 
@@ -99,8 +99,12 @@ pub struct KafkaSettings {
     pub instance: String,
     /// Copies of each partition, for topics that are created.
     pub replication: u32,
+    /// Replicas that must have a record before it counts; `None`: one fewer than there are.
+    pub min_insync_replicas: Option<u32>,
     /// Whether `run` creates missing topics.
     pub create_topics: bool,
+    /// Whether topics that are kept otherwise than wanted are an error.
+    pub strict_topics: bool,
     /// Properties for consumers and producers.
     pub properties: Properties,
     /// Properties for consumers.
@@ -131,6 +135,24 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings.
     pub warnings: Vec<Problem>,
+    /// Where each property of the client is set.
+    properties: BTreeMap<String, Place>,
+}
+
+impl Loaded {
+    /// What the Kafka client says of all its properties together and of the files that they name, without connecting.
+    pub fn objections(&self) -> Vec<Problem> {
+        let said = self.config.kafka_config().problems();
+        let told = said.into_iter().map(|said| {
+            let place = self.properties.iter().find(|(name, _)| said.contains(name.as_str()));
+            let problem = Problem::error("E0107", format!("the Kafka client refuses its properties: {said}"));
+            match place {
+                Some((_, place)) => problem.at(&place.source, place.span.clone(), place.label.clone()),
+                None => problem,
+            }
+        });
+        told.collect()
+    }
 }
 
 /// Reads the configuration, or says everything that is wrong with it.
@@ -156,10 +178,24 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Failure> {
     let mut reader = Reader { known: &known, entries: &entries, problems };
     let config = reader.config(inputs);
     let problems = reader.problems;
+    let properties = places_of_properties(&entries);
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Failure { exit: Exit::Config, problems });
     }
-    Ok(Loaded { config, warnings: problems })
+    Ok(Loaded { config, warnings: problems, properties })
+}
+
+fn places_of_properties(entries: &Entries) -> BTreeMap<String, Place> {
+    let placed = entries.iter().filter_map(|(path, entry)| {
+        let name = raw::FREE.iter().find_map(|section| path.strip_prefix(section)?.strip_prefix('.'))?;
+        let place = Place {
+            source: Arc::clone(&entry.source),
+            span: entry.key_span.clone(),
+            label: "set here".to_owned(),
+        };
+        Some((name.to_owned(), place))
+    });
+    placed.collect()
 }
 
 /// Converts entries, and notes every problem. After an error it goes on with the default.
@@ -190,11 +226,14 @@ impl Reader<'_> {
                 group_id: self.text("kafka.group_id", |text| !text.is_empty(), "not empty"),
                 instance: if instance.is_empty() { host_name(&inputs.environment) } else { instance },
                 replication: self.integer("kafka.replication", 1..=32),
+                min_insync_replicas: self.min_insync_replicas(),
                 create_topics: self.boolean("kafka.create_topics"),
+                strict_topics: self.boolean("kafka.strict_topics"),
                 properties,
                 consumer_properties,
                 producer_properties,
             },
+            retention: self.retention(),
             engine: EngineSettings {
                 workers: self.integer("engine.workers", 0..=1024),
                 partitions: self.integer("engine.partitions", 1..=4096),
@@ -206,6 +245,37 @@ impl Reader<'_> {
             settings: self.settings(),
             catalogue: self.catalogue(),
             fcs: self.fcs(),
+        }
+    }
+
+    fn min_insync_replicas(&mut self) -> Option<u32> {
+        let key = "kafka.min_insync_replicas";
+        let least: u32 = self.integer(key, 0..=32);
+        if let Value::Integer(replicas) = self.entries["kafka.replication"].value
+            && replicas < i64::from(least)
+        {
+            let entry = self.entries[key].clone();
+            let what = format!(
+                "`{key}` cannot be {least}: with kafka.replication = {replicas} nothing could be written"
+            );
+            self.refuse(&entry, "E0105", what, format!("expected at most {replicas}"));
+            return None;
+        }
+        (least > 0).then_some(least)
+    }
+
+    fn retention(&mut self) -> Retention {
+        let mut days = |key: &str| {
+            let days: i64 = self.integer(key, 0..=36_500);
+            (days > 0).then_some(days * DAY_MS)
+        };
+        Retention {
+            scans_ms: days("retention.scans_days"),
+            commands_ms: days("retention.commands_days"),
+            hops_ms: days("retention.hops_days"),
+            command_results_ms: days("retention.command_results_days"),
+            dead_letters_ms: days("retention.dead_letters_days"),
+            tombstones_ms: HOUR_MS * self.integer::<i64>("retention.tombstones_hours", 1..=24 * 365),
         }
     }
 

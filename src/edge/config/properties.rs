@@ -1,41 +1,15 @@
 //! Properties of the Kafka client, and the secrets among them.
 //!
-//! Always true: a secret's value is in no message, and `Debug` hides it. Each property was judged by the client itself
-//! ([`KafkaConfig::problems`]) without connecting: an unknown name, a bad value, or one that exactly-once forbids.
+//! Enters: the entries below a section. Leaves: properties under the client's names, secrets resolved and registered.
+//! Always true: a secret's value is in no message; each property was judged on its own without connecting: an unknown
+//! name, a bad value, one that exactly-once forbids, one that is unsafe.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::raw::{Entries, Value};
-use crate::edge::kafka::{self, KafkaConfig};
+use super::raw::{Entries, Entry, Value, nearest};
+use crate::edge::kafka::{Properties, known_names, objection, refusal, risk, translated};
 use crate::edge::problem::Problem;
-
-/// One property's value, with secrets resolved.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Property {
-    value: String,
-    secret: bool,
-}
-
-impl Property {
-    /// The value for the client. Never print it.
-    pub fn expose(&self) -> &str {
-        &self.value
-    }
-}
-
-impl fmt::Debug for Property {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.secret { "***" } else { &self.value })
-    }
-}
-
-/// Properties by name.
-pub type Properties = BTreeMap<String, Property>;
-
-/// Names that hide their value even when it was written in clear.
-const SENSITIVE: [&str; 6] =
-    ["password", "secret", "sasl.jaas", "ssl.key.pem", "oauthbearer.config", "token"];
+use crate::edge::secret::{Secret, is_secret};
 
 /// Reads the properties below `section`.
 pub(crate) fn read(
@@ -44,60 +18,98 @@ pub(crate) fn read(
     environment: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Properties {
-    let mut properties = Properties::new();
+    let mut properties = Properties::default();
     for (path, entry) in entries {
-        let Some(name) = path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else { continue };
+        let Some(written_name) = path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else {
+            continue;
+        };
+        let name = translated(written_name);
         let written = match &entry.value {
             Value::Text(text) => text.clone(),
             Value::Integer(number) => number.to_string(),
             Value::Boolean(yes) => yes.to_string(),
         };
-        match resolve(&written, environment) {
-            Ok(value) => {
-                if let Some(why) = judge(section, name, &value) {
-                    let problem = Problem::error("E0107", why);
-                    problems.push(problem.at(&entry.source, entry.key_span.clone(), "refused"));
-                    continue;
-                }
-                let sensitive = SENSITIVE.iter().any(|word| name.contains(word));
-                properties.insert(name.to_owned(), Property { secret: sensitive || value != written, value });
+        let value = match resolve(&written, environment) {
+            Ok(value) => value,
+            Err(why) => {
+                problems.push(
+                    Problem::error("E0106", format!("the secret of `{name}` is not there: {why}"))
+                        .at(&entry.source, entry.value_span.clone(), "named here")
+                        .help(
+                            "`${NAME}` is an environment variable, `file:/path` a file with the value alone",
+                        ),
+                );
+                continue;
             }
-            Err(why) => problems.push(
-                Problem::error("E0106", format!("the secret of `{name}` is not there: {why}"))
-                    .at(&entry.source, entry.value_span.clone(), "named here")
-                    .help("`${NAME}` is an environment variable, `file:/path` a file with the value alone"),
-            ),
+        };
+        let secret = Secret::from(value.as_str());
+        let is_named = value != written;
+        if is_secret(name) {
+            secret.register();
+        }
+        if name != written_name && entries.contains_key(&format!("{section}.{name}")) {
+            let what = format!("`{written_name}` is Java's name of `{name}`, which is set, too");
+            problems.push(at_name(Problem::error("E0107", what), entry, "twice").help("keep one of the two"));
+        } else if let Some(problem) = refused(name, &value, is_named || is_secret(name), entry) {
+            problems.push(problem);
+        } else {
+            if let Some(why) = risk(name, &value) {
+                let place = (&entry.source, entry.value_span.clone());
+                problems.push(Problem::warning("E0108", why).at(place.0, place.1, "unsafe"));
+            }
+            if is_secret(name) && !is_named {
+                let what = format!("the secret of `{name}` stands in the configuration");
+                problems.push(
+                    at_name(Problem::warning("E0111", what), entry, "in clear")
+                        .help("write `${NAME}` (an environment variable) or `file:/path` instead"),
+                );
+            }
+            properties.set(name, secret);
         }
     }
     properties
 }
 
-/// What the client says about a property on its own. Its answers never hold a value.
-fn judge(section: &str, name: &str, value: &str) -> Option<String> {
-    let alone = kafka::Properties::from_iter([(name, value)]);
-    let mut config = KafkaConfig::default();
-    match section {
-        "kafka.consumer.properties" => config.consumer_properties = alone,
-        "kafka.producer.properties" => config.producer_properties = alone,
-        _ => config.properties = alone,
+/// Why the client must not have a property, at its line.
+fn refused(name: &str, value: &str, hide: bool, entry: &Entry) -> Option<Problem> {
+    let refusal = refusal(name, value)?;
+    let problem = Problem::error("E0107", refusal.why);
+    if !refusal.is_name {
+        let said = if hide { None } else { objection(name, value) };
+        let problem = problem.at(&entry.source, entry.value_span.clone(), "refused");
+        return Some(match refusal.instead.or(said.map(|said| format!("the client says: {said}"))) {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
-    let problem = config.problems().into_iter().next()?;
-    // The section is shown by the line that is pointed at.
-    Some(problem.split_once("`: ").map_or(problem.clone(), |(_, rest)| rest.to_owned()))
+    let problem = at_name(problem, entry, "refused");
+    let near = || nearest(name, known_names()).map(|near| format!("did you mean `{near}`?"));
+    Some(match refusal.instead.or_else(near) {
+        Some(help) if known_names().all(|known| known != name) => problem.help(help),
+        _ => problem,
+    })
 }
 
-/// Puts secrets in: `${NAME}` anywhere, or the whole value as `file:/path`.
+fn at_name(problem: Problem, entry: &Entry, label: &str) -> Problem {
+    problem.at(&entry.source, entry.key_span.clone(), label)
+}
+
+/// Puts secrets in, and registers them: `${NAME}` anywhere, or the whole value as `file:/path`.
 fn resolve(written: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
     if let Some(path) = written.strip_prefix("file:") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        let value = text.trim_end_matches(['\r', '\n']);
+        Secret::from(value).register();
+        return Ok(value.to_owned());
     }
     let mut value = String::new();
     let mut rest = written;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').ok_or("`${` has no `}`")?;
         value.push_str(before);
-        value.push_str(environment.get(name).ok_or_else(|| format!("${name} is not set"))?);
+        let part = environment.get(name).ok_or_else(|| format!("${name} is not set"))?;
+        Secret::from(part.as_str()).register();
+        value.push_str(part);
         rest = after;
     }
     value.push_str(rest);
@@ -109,15 +121,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_resolved_and_hidden() {
+    fn secrets_are_resolved() {
         let environment = BTreeMap::from([("P".to_owned(), "hush".to_owned())]);
         assert_eq!(resolve("a${P}b${P}", &environment), Ok("ahushbhush".to_owned()));
         assert_eq!(resolve("plain", &environment), Ok("plain".to_owned()));
         assert_eq!(resolve("${Q}", &environment), Err("$Q is not set".to_owned()));
         assert_eq!(resolve("${P", &environment), Err("`${` has no `}`".to_owned()));
         assert!(resolve("file:/does/not/exist", &environment).is_err());
-        let property = Property { value: "hush".into(), secret: true };
-        assert_eq!(format!("{property:?}"), "***");
-        assert_eq!(property.expose(), "hush");
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use crate::edge::problem::{Problem, Source};
+use crate::edge::secret::masked;
 
 /// Below these, every key is let through: it is the Kafka client's.
 pub(crate) const FREE: [&str; 3] =
@@ -54,8 +55,8 @@ pub(crate) fn read_toml(
     known: Option<&Entries>,
     problems: &mut Vec<Problem>,
 ) -> Entries {
-    let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let source = Arc::new(Source { name: name.to_owned(), text: masked(text) });
+    let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let problem = Problem::error("E0102", format!("this is not TOML: {}", error.message()))
             .help("text stands in quotes; a section is [name]; a key stands once");
@@ -184,12 +185,12 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 /// A value that stands alone as text (an environment variable, `--set`): its kind is that of the key's default.
 pub(crate) fn read_loose(
     key: &str,
+    text: &str,
     source: &Arc<Source>,
     value_span: Range<usize>,
     known: &Entries,
     problems: &mut Vec<Problem>,
 ) -> Option<Entry> {
-    let text = &source.text[value_span.clone()];
     let value = match known.get(key).map(|entry| &entry.value) {
         None | Some(Value::Text(_)) => Some(Value::Text(text.to_owned())),
         Some(Value::Integer(_)) => text.trim().replace('_', "").parse().ok().map(Value::Integer),
@@ -215,16 +216,21 @@ pub(crate) fn read_set(
     known: &Entries,
     problems: &mut Vec<Problem>,
 ) -> Option<(String, Entry)> {
-    let source = Arc::new(Source { name: "--set".to_owned(), text: argument.to_owned() });
-    let Some((key, _)) = argument.split_once('=') else {
+    let source = |text| Arc::new(Source { name: "--set".to_owned(), text });
+    let Some((key, text)) = argument.split_once('=') else {
+        // What stands behind a key, with another sign between, may be a secret.
+        let key: String =
+            argument.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
         problems.push(
-            Problem::error("E0105", format!("`{argument}` sets nothing"))
-                .at(&source, 0..argument.len(), "expected KEY=VALUE")
+            Problem::error("E0105", format!("`{key}` sets nothing"))
+                .at(&source(key.clone()), 0..key.len(), "expected KEY=VALUE")
                 .help("for example --set engine.epoch_ms=50"),
         );
         return None;
     };
     if !is_known(known, key, false) {
+        // The value of a misspelt key may be a secret.
+        let source = source(key.to_owned());
         let near = nearest(key, known.keys().map(String::as_str));
         let problem = Problem::error("E0103", format!("unknown key `{key}`"))
             .at(&source, 0..key.len(), "no such key")
@@ -235,7 +241,8 @@ pub(crate) fn read_set(
         problems.push(problem);
         return None;
     }
-    let entry = read_loose(key, &source, key.len() + 1..argument.len(), known, problems)?;
+    let source = source(masked(argument));
+    let entry = read_loose(key, text, &source, key.len() + 1..argument.len(), known, problems)?;
     Some((key.to_owned(), entry))
 }
 
@@ -257,7 +264,7 @@ pub(crate) fn read_environment(
     for (name, text) in variables {
         let Some(key) = names.get(name) else { continue };
         let source = Arc::new(Source { name: format!("${name}"), text: text.clone() });
-        if let Some(entry) = read_loose(key, &source, 0..text.len(), known, problems) {
+        if let Some(entry) = read_loose(key, text, &source, 0..text.len(), known, problems) {
             entries.insert((*key).to_owned(), entry);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::*;
+use crate::edge::secret::Secret;
 
 fn load_text(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Loaded, Failure> {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -39,23 +40,23 @@ fn later_layers_win() {
     assert_eq!(config.kafka.instance, "file");
     assert_eq!(config.engine.epoch_ms, 7);
     assert_eq!(config.engine.workers, 3);
-    assert_eq!(config.kafka.consumer_properties["fetch.min.bytes"].expose(), "5");
+    assert_eq!(config.kafka.consumer_properties.get("fetch.min.bytes").map(Secret::expose), Some("5"));
 }
 
 #[test]
 fn dotted_properties_are_read_however_they_are_quoted() {
     let text = "[kafka.properties]\n\"security.protocol\" = \"SSL\"\nsasl.username = \"me\"\n[kafka.producer.properties]\nlinger.ms = 5\n";
     let config = load_text(text, &[], &[]).expect("good").config;
-    assert_eq!(config.kafka.properties["security.protocol"].expose(), "SSL");
-    assert_eq!(config.kafka.properties["sasl.username"].expose(), "me");
-    assert_eq!(config.kafka.producer_properties["linger.ms"].expose(), "5");
+    assert_eq!(config.kafka.properties.get("security.protocol").map(Secret::expose), Some("SSL"));
+    assert_eq!(config.kafka.properties.get("sasl.username").map(Secret::expose), Some("me"));
+    assert_eq!(config.kafka.producer_properties.get("linger.ms").map(Secret::expose), Some("5"));
 }
 
 #[test]
 fn secrets_do_not_show() {
     let text = "[kafka.properties]\n\"sasl.password\" = \"${HUSH}\"\n\"ssl.key.password\" = \"clear-hush\"\n";
     let config = load_text(text, &[("HUSH", "env-hush")], &[]).expect("good").config;
-    assert_eq!(config.kafka.properties["sasl.password"].expose(), "env-hush");
+    assert_eq!(config.kafka.properties.get("sasl.password").map(Secret::expose), Some("env-hush"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush"), "{shown}");
 }
@@ -81,7 +82,21 @@ fn mistakes_are_pointed_at() {
         ("[kafka.properties]\n\"transactional.id\" = \"a\"\n", "E0107", (2, 1), &["`transactional.id` cannot be set"]),
         ("[kafka.properties]\n\"sasl.jaas.config\" = \"a\"\n", "E0107", (2, 1), &["Java", "`sasl.username` and `sasl.password`"]),
         ("[kafka.consumer.properties]\n\"fetch.mim.bytes\" = 5\n", "E0107", (2, 1), &["knows no property `fetch.mim.bytes`"]),
-        ("[kafka.producer.properties]\n\"linger.ms\" = \"soon\"\n", "E0107", (2, 1), &["linger.ms"]),
+        ("[kafka.consumer.properties]\n\"fetch.min.byte\" = 5\n", "E0107", (2, 1), &["did you mean `fetch.min.bytes`?"]),
+        ("[kafka.producer.properties]\n\"linger.ms\" = \"soon\"\n", "E0107", (2, 15), &["`linger.ms` cannot have this value", "the client says: Invalid value for"]),
+        ("[kafka.producer.properties]\n\"linger.ms\" = 10000000\n", "E0107", (2, 15), &["outside allowed range"]),
+        ("[kafka.properties]\n\"enable.auto.commit\" = true\n", "E0107", (2, 24), &["can only be `false`: positions are committed", "leave it out"]),
+        ("[kafka.consumer.properties]\n\"isolation.level\" = \"read_uncommitted\"\n", "E0107", (2, 21), &["can only be `read_committed`"]),
+        ("[kafka.consumer.properties]\n\"partition.assignment.strategy\" = \"roundrobin\"\n", "E0107", (2, 35), &["one owner"]),
+        ("[kafka.consumer.properties]\n\"group.protocol\" = \"consumer\"\n", "E0107", (2, 20), &["`classic`"]),
+        ("[kafka.producer.properties]\n\"enable.idempotence\" = false\n", "E0107", (2, 24), &["can only be `true`"]),
+        ("[kafka.producer.properties]\n\"acks\" = 1\n", "E0107", (2, 10), &["every replica in sync"]),
+        ("[kafka.producer.properties]\n\"partitioner\" = \"murmur2\"\n", "E0107", (2, 1), &["explicit partition"]),
+        ("[kafka.properties]\n\"ssl.truststore.location\" = \"a.jks\"\n", "E0107", (2, 1), &["Java", "`ssl.ca.location`"]),
+        ("[kafka.consumer.properties]\n\"max.poll.records\" = 500\n", "E0107", (2, 1), &["`engine.epoch_records_max`"]),
+        ("[kafka.properties]\n\"send.buffer.bytes\" = 1\n\"socket.send.buffer.bytes\" = 2\n", "E0107", (2, 1), &["Java's name of `socket.send.buffer.bytes`"]),
+        ("[kafka]\nreplication = 1\nmin_insync_replicas = 2\n", "E0105", (3, 23), &["nothing could be written", "at most 1"]),
+        ("[retention]\nscan_days = 2\n", "E0103", (2, 1), &["did you mean `scans_days`?"]),
         ("[kafka.properties]\n\"sasl.password\" = \"${NOT_SET}\"\n", "E0106", (2, 19), &["$NOT_SET is not set"]),
         ("[fcs]\nfile = \"/does/not/exist\"\n", "E0110", (2, 8), &["cannot read the FC file"]),
     ];
@@ -99,6 +114,45 @@ fn mistakes_are_pointed_at() {
             assert!(told.contains(&escaped), "{word} is not in {told}\n{rendered}");
         }
     }
+}
+
+#[test]
+fn javas_names_are_translated() {
+    let text = "[kafka.consumer.properties]\n\"fetch.max.wait.ms\" = 5\n\"receive.buffer.bytes\" = 65536\n";
+    let properties = load_text(text, &[], &[]).expect("good").config.kafka.consumer_properties;
+    let read: Vec<(&str, &str)> = properties.iter().map(|(name, value)| (name, value.expose())).collect();
+    assert_eq!(read, [("fetch.wait.max.ms", "5"), ("socket.receive.buffer.bytes", "65536")]);
+}
+
+/// Each warning: the text, the code, the line and column, and words that must be told.
+#[test]
+fn what_is_unsafe_is_a_warning() {
+    #[rustfmt::skip]
+    let cases = [
+        ("[kafka.consumer.properties]\n\"check.crcs\" = false\n", "E0108", (2, 16), "damage"),
+        ("[kafka.properties]\n\"enable.ssl.certificate.verification\" = false\n", "E0108", (2, 41), "pose as the broker"),
+        ("[kafka.properties]\n\"ssl.endpoint.identification.algorithm\" = \"none\"\n", "E0108", (2, 43), "pose as the broker"),
+        ("[kafka.producer.properties]\n\"transaction.timeout.ms\" = 1800000\n", "E0108", (2, 28), "transaction.max.timeout.ms"),
+        ("[kafka.consumer.properties]\n\"session.timeout.ms\" = 2000\n", "E0108", (2, 24), "group.min.session.timeout.ms"),
+        ("[kafka.properties]\n\"sasl.password\" = \"told-to-all\"\n", "E0111", (2, 1), "`sasl.password` stands in the configuration"),
+    ];
+    for (text, code, at, word) in cases {
+        let warnings = load_text(text, &[], &[]).expect(text).warnings;
+        assert_eq!(warnings.len(), 1, "{text}: {warnings:?}");
+        let place = warnings[0].place.as_ref().expect("a place");
+        assert_eq!((warnings[0].code, place.line_column()), (code, at), "{text}");
+        assert!(warnings[0].what.contains(word), "{text}: {}", warnings[0].what);
+    }
+}
+
+#[test]
+fn what_the_client_says_of_all_properties_has_a_line() {
+    let text = "[kafka.properties]\n\"security.protocol\" = \"plaintext\"\n\"session.timeout.ms\" = 400000\n";
+    let objections = load_text(text, &[], &[]).expect("each is good").objections();
+    assert_eq!(objections.len(), 1, "{objections:?}");
+    let at = objections[0].place.as_ref().map(|place| place.line_column());
+    assert_eq!((objections[0].code, at), ("E0107", Some((3, 1))));
+    assert_eq!(load_text("", &[], &[]).expect("good").objections(), []);
 }
 
 #[test]

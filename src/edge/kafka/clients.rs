@@ -21,6 +21,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::edge::secret::hidden;
+
 /// The lock of a note: whoever panicked while holding it left a whole note.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,6 +74,12 @@ impl ClientContext for Quiet {
 impl ConsumerContext for Quiet {}
 
 pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+    let line = hidden(line);
+    if facility == "FAIL" {
+        // What failed comes as an error, too, and there without the repetitions.
+        tracing::debug!(target: "kafka", facility, "{line}");
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -87,7 +95,7 @@ pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
 
 fn log_error(error: &KafkaError, why: &str) {
     if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-        tracing::warn!(target: "kafka", "{why}");
+        tracing::warn!(target: "kafka", "{}", hidden(why));
     }
 }
 

@@ -4,43 +4,46 @@
 //! why they are refused. Always true: what exactly-once rests on cannot be changed by a raw property, and `Debug` shows
 //! names of properties, never values.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use rdkafka::ClientConfig;
-use serde::Deserialize;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::names::{TopicNames, kafka_partition, reason, refused};
+use super::properties::{Client, Properties, fixed, refusal};
 use crate::engine::log::LogError;
-use crate::model::{Partition, Topic};
+use crate::model::{DAY_MS, HOUR_MS, Partition, Topic};
 
-/// Raw properties for librdkafka, by name.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Properties(BTreeMap<String, String>);
-
-impl Properties {
-    /// Sets a property.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
-    }
-
-    /// The names and values, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
+/// How long the topics keep records. `None`: without limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// `scans`.
+    pub scans_ms: Option<i64>,
+    /// `commands`.
+    pub commands_ms: Option<i64>,
+    /// `hops`.
+    pub hops_ms: Option<i64>,
+    /// `command-results`.
+    pub command_results_ms: Option<i64>,
+    /// `dead-letters`.
+    pub dead_letters_ms: Option<i64>,
+    /// Tombstones of the compacted topics.
+    pub tombstones_ms: i64,
 }
 
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Properties {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Properties {
-        Properties(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
-    }
-}
-
-impl fmt::Debug for Properties {
-    /// Names only: any value may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+impl Default for Retention {
+    /// As in `config/dockside.toml`.
+    fn default() -> Retention {
+        Retention {
+            scans_ms: Some(7 * DAY_MS),
+            commands_ms: Some(7 * DAY_MS),
+            hops_ms: Some(7 * DAY_MS),
+            command_results_ms: Some(7 * DAY_MS),
+            dead_letters_ms: Some(30 * DAY_MS),
+            tombstones_ms: 24 * HOUR_MS,
+        }
     }
 }
 
@@ -59,6 +62,10 @@ pub struct KafkaConfig {
     pub partitions: u32,
     /// Replicas of the topics that are created.
     pub replication: u32,
+    /// Replicas that must have a record before it counts; `None`: one fewer than there are, at least one.
+    pub min_insync_replicas: Option<u32>,
+    /// How long the topics keep what.
+    pub retention: Retention,
     /// For every client.
     pub properties: Properties,
     /// For every consumer, over `properties`.
@@ -76,53 +83,14 @@ impl Default for KafkaConfig {
             instance: "dockside-0".into(),
             partitions: 4,
             replication: 1,
+            min_insync_replicas: None,
+            retention: Retention::default(),
             properties: Properties::default(),
             consumer_properties: Properties::default(),
             producer_properties: Properties::default(),
         }
     }
 }
-
-/// Properties that exactly-once rests on: the only value they may have, if any, and why.
-const FIXED: [(&str, Option<&str>, &str); 18] = [
-    ("acks", Some("all"), "an epoch is committed only when every replica in sync has it"),
-    ("auto.offset.reset", Some("error"), "a position that is gone is a loss that must be seen"),
-    ("bootstrap.servers", None, "set `bootstrap_servers`"),
-    ("client.id", None, "it is made of the instance, the worker and the role"),
-    ("enable.auto.commit", Some("false"), "positions are committed with the outputs, in one transaction"),
-    (
-        "enable.auto.offset.store",
-        Some("false"),
-        "positions are committed with the outputs, in one transaction",
-    ),
-    ("enable.idempotence", Some("true"), "a retry must not write a record twice"),
-    ("enable.partition.eof", Some("true"), "timers wait for drained partitions"),
-    ("group.id", None, "set `group_id`"),
-    ("group.instance.id", None, "it is made of the instance and the worker"),
-    ("group.protocol", Some("classic"), "partition p of all topics must move at once"),
-    ("isolation.level", Some("read_committed"), "records of uncommitted epochs must stay invisible"),
-    ("metadata.broker.list", None, "set `bootstrap_servers`"),
-    ("partition.assignment.strategy", Some("range"), "partition p of every topic must have one owner"),
-    ("partitioner", None, "every record is written to an explicit partition"),
-    ("request.required.acks", Some("all"), "an epoch is committed only when every replica in sync has it"),
-    ("test.mock.num.brokers", None, "it would write into nothing"),
-    ("transactional.id", None, "it is made of the group, the instance and the worker"),
-];
-
-/// Java's names, and what to set instead.
-const JAVA: [(&str, &str); 8] = [
-    ("max.poll.records", "the bounds of an epoch"),
-    ("sasl.jaas.config", "`sasl.username` and `sasl.password`"),
-    (
-        "ssl.keystore.type",
-        "`ssl.keystore.location` (PKCS#12) or `ssl.certificate.location` and `ssl.key.location` (PEM)",
-    ),
-    ("ssl.truststore.location", "`ssl.ca.location` (PEM)"),
-    ("ssl.truststore.password", "`ssl.ca.location` (PEM), which needs none"),
-    ("ssl.truststore.type", "`ssl.ca.location` (PEM)"),
-    ("key.deserializer", "nothing: keys and values are bytes"),
-    ("value.deserializer", "nothing: keys and values are bytes"),
-];
 
 /// How long a transaction may stay open. It is also how long readers may wait for one whose worker is gone.
 pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 10_000;
@@ -151,23 +119,42 @@ impl KafkaConfig {
                 problems.push(format!("`{key}` = {count} is not between 1 and 10000"));
             }
         }
+        if let Some(least) = self.min_insync_replicas
+            && !(1..=self.replication).contains(&least)
+        {
+            problems.push(format!(
+                "`min_insync_replicas` = {least} is not between 1 and the {} replicas",
+                self.replication
+            ));
+        }
         for (section, properties) in [
             ("properties", &self.properties),
             ("consumer.properties", &self.consumer_properties),
             ("producer.properties", &self.producer_properties),
         ] {
             for (name, value) in properties.iter() {
-                problems.extend(refusal(name, value).map(|why| format!("`{section}`: `{name}` {why}")));
+                let refusal = refusal(name, value.expose());
+                problems.extend(refusal.map(|refusal| format!("`{section}`: {}", refusal.why)));
             }
         }
         if problems.is_empty() {
-            // The client's own judgement of names and values; creating one would connect.
-            for config in [self.consumer("check", "check"), self.idempotent_producer("check")] {
-                problems.extend(config.create_native_config().err().map(|error| reason(&error)));
-            }
-            problems.dedup();
+            problems.extend(self.objection());
         }
         problems
+    }
+
+    /// What the client says of all properties together, and of the files that they name. It has no broker to ask.
+    fn objection(&self) -> Option<String> {
+        let mut consumer = self.member("check");
+        // Closing a member of a group takes longer.
+        consumer.remove("bootstrap.servers").remove("group.id").remove("group.instance.id");
+        let mut producer = self.transactional_producer("check");
+        producer.remove("bootstrap.servers");
+        let made = consumer
+            .create_with_context(Silent)
+            .map(|_: BaseConsumer<Silent>| ())
+            .and_then(|()| producer.create_with_context(Silent).map(|_: BaseProducer<Silent>| ()));
+        made.err().map(|error| reason(&error))
     }
 
     /// The configuration, if nothing in it is refused.
@@ -239,7 +226,9 @@ impl KafkaConfig {
         }
         config.set("message.max.bytes", MESSAGE_BYTES.to_string());
         self.apply(&mut config, &self.producer_properties);
-        config.set("acks", "all").set("enable.idempotence", "true");
+        for (name, value) in fixed(Client::Producer) {
+            config.set(name, value);
+        }
         config
     }
 
@@ -264,15 +253,8 @@ impl KafkaConfig {
             config.set(key, value);
         }
         self.apply(&mut config, &self.consumer_properties);
-        for (key, value) in [
-            ("auto.offset.reset", "error"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "true"),
-            ("isolation.level", "read_committed"),
-            ("partition.assignment.strategy", "range"),
-        ] {
-            config.set(key, value);
+        for (name, value) in fixed(Client::Consumer) {
+            config.set(name, value);
         }
         config.set("group.id", &self.group_id);
         config
@@ -283,20 +265,23 @@ impl KafkaConfig {
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", format!("{name}-{role}"))
-            .set("allow.auto.create.topics", "false");
+            .set_log_level(log_level());
+        for (name, value) in fixed(Client::Every) {
+            config.set(name, value);
+        }
         config
     }
 
     fn apply(&self, config: &mut ClientConfig, role: &Properties) {
         for (name, value) in self.properties.iter().chain(role.iter()) {
-            config.set(name, value);
+            config.set(name, value.expose());
         }
     }
 
     fn sets(&self, name: &str) -> bool {
         [&self.properties, &self.consumer_properties, &self.producer_properties]
             .iter()
-            .any(|properties| properties.0.contains_key(name))
+            .any(|properties| properties.get(name).is_some())
     }
 
     /// Where a record is, for people.
@@ -305,27 +290,33 @@ impl KafkaConfig {
     }
 }
 
-/// Why a raw property is refused.
-fn refusal(name: &str, value: &str) -> Option<String> {
-    if let Some((_, instead)) = JAVA.iter().find(|(java, _)| *java == name) {
-        return Some(format!("is a name of the Java client; set {instead}"));
-    }
-    let (_, only, why) = FIXED.iter().find(|(fixed, _, _)| *fixed == name)?;
-    match only {
-        Some(only) if same(only, value) => None,
-        Some(only) => Some(format!("can only be `{only}`: {why}")),
-        None => Some(format!("cannot be set: {why}")),
+/// The client need not write what nobody would see.
+fn log_level() -> RDKafkaLogLevel {
+    if tracing::enabled!(target: "kafka", tracing::Level::DEBUG) {
+        RDKafkaLogLevel::Debug
+    } else if tracing::enabled!(target: "kafka", tracing::Level::INFO) {
+        RDKafkaLogLevel::Info
+    } else {
+        RDKafkaLogLevel::Warning
     }
 }
 
-/// Whether librdkafka takes both for the same.
-fn same(only: &str, value: &str) -> bool {
-    match only {
-        "all" => matches!(value, "all" | "-1"),
-        "true" => matches!(value, "true" | "t" | "1"),
-        "false" => matches!(value, "false" | "f" | "0"),
-        other => value == other,
-    }
+/// Nobody hears what a client says that was made only to see whether it can be made.
+#[derive(Clone, Copy, Debug)]
+struct Silent;
+
+impl ClientContext for Silent {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Silent {}
+
+impl ProducerContext for Silent {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 #[cfg(test)]
@@ -342,37 +333,22 @@ mod tests {
     }
 
     #[test]
-    fn what_exactly_once_rests_on_cannot_be_changed() {
-        let cases = [
-            ("enable.auto.commit", "true", "can only be `false`"),
-            ("enable.auto.offset.store", "true", "can only be `false`"),
-            ("isolation.level", "read_uncommitted", "can only be `read_committed`"),
-            ("transactional.id", "mine", "cannot be set"),
-            ("enable.idempotence", "false", "can only be `true`"),
-            ("partition.assignment.strategy", "cooperative-sticky", "can only be `range`"),
-            ("auto.offset.reset", "earliest", "can only be `error`"),
-            ("acks", "1", "can only be `all`"),
-            ("sasl.jaas.config", "…", "`sasl.username` and `sasl.password`"),
-            ("no.such.property", "1", "the client knows no property `no.such.property`"),
-            ("linger.ms", "soon", "the client knows no property `linger.ms`"),
-        ];
-        for (name, value, expected) in cases {
-            let problems = with(name, value).problems();
-            assert_eq!(problems.len(), 1, "{name}: {problems:?}");
-            assert!(problems[0].contains(expected), "{name}: {problems:?}");
-        }
-    }
-
-    #[test]
-    fn what_changes_nothing_is_accepted() {
-        for (name, value) in [
-            ("enable.auto.commit", "false"),
-            ("isolation.level", "read_committed"),
-            ("acks", "-1"),
-            ("socket.keepalive.enable", "true"),
+    fn the_client_judges_all_properties_together() {
+        for (properties, words) in [
+            (&[("transaction.timeout.ms", "2000"), ("message.timeout.ms", "9000")][..], "message.timeout.ms"),
+            (&[("session.timeout.ms", "400000")], "session.timeout.ms"),
+            (&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN")], "sasl.username"),
         ] {
-            assert_eq!(with(name, value).problems(), Vec::<String>::new(), "{name}");
+            let config = KafkaConfig {
+                properties: Properties::from_iter(properties.iter().copied()),
+                ..KafkaConfig::default()
+            };
+            let problems = config.problems();
+            assert_eq!(problems.len(), 1, "{properties:?}: {problems:?}");
+            assert!(problems[0].contains(words), "{problems:?}");
         }
+        let few = KafkaConfig { min_insync_replicas: Some(2), ..KafkaConfig::default() };
+        assert!(few.problems()[0].contains("`min_insync_replicas` = 2"), "{:?}", few.problems());
     }
 
     #[test]

@@ -14,7 +14,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use super::clients::{locked, log_line};
 use super::config::KafkaConfig;
 use super::names::{reason, unreachable};
-use super::patience::{Deadline, PATIENCE};
+use super::patience::Deadline;
+use crate::edge::secret::hidden;
 use crate::engine::log::LogError;
 use crate::model::Topic;
 
@@ -24,6 +25,8 @@ const QUESTION: Duration = Duration::from_millis(500);
 /// not more than so many are heard.
 const LISTEN: Duration = Duration::from_millis(20);
 const TROUBLES: usize = 100;
+/// How long brokers that are not there are waited for.
+const STARTING: Duration = Duration::from_secs(25);
 /// How long we go on although we are turned away: a broker that is just starting may not know its users yet.
 const TURNED_AWAY: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,7 @@ pub(super) fn greet(config: &KafkaConfig, name: &str) -> Result<(), LogError> {
         .create_with_context(Troubles::default())
         .map_err(|error| unreachable("create a client", reason(&error)))?;
     let names = config.names();
-    let (patience, brief) = (Deadline::after(PATIENCE), Deadline::after(TURNED_AWAY));
+    let (patience, brief) = (Deadline::after(STARTING), Deadline::after(TURNED_AWAY));
     loop {
         let Err(error) = client.fetch_metadata(Some(names.of(Topic::Scans)), QUESTION) else {
             return Ok(());
@@ -98,7 +101,7 @@ impl ClientContext for Troubles {
             None => true,
         };
         if outweighs {
-            *last = Some(Trouble { why: why.to_owned(), turns_away });
+            *last = Some(Trouble { why: hidden(why).into_owned(), turns_away });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Kafka: the log of a cluster.
 //!
 //! Enters: a [`KafkaConfig`]. Leaves: [`KafkaLog`], one worker's view (a member of the group and its transactional
-//! producer); [`KafkaBroker`], the view from outside; [`create_topics`] and [`check_topics`].
+//! producer); [`KafkaBroker`], the view from outside; [`TopicsPlan`], the topics as they are and should be.
 //! Always true:
 //! - an epoch is one transaction: outputs and positions become visible together, under the member's generation;
 //! - there is one answer to anything but plain success of a transaction: the producer is dropped, a new one with the
@@ -16,6 +16,7 @@ mod greeting;
 mod member;
 mod names;
 mod patience;
+mod properties;
 mod queue;
 mod reader;
 mod restoring;
@@ -24,7 +25,12 @@ mod worker;
 mod writer;
 
 pub use broker::KafkaBroker;
-pub use config::{KafkaConfig, Properties};
+pub use config::{KafkaConfig, Retention};
+pub use properties::Properties;
+pub(crate) use properties::{known_names, objection, refusal, risk, translated};
 pub use restoring::Restoring;
-pub use topics::{check_topics, create_topics};
+pub use topics::{
+    Blocked, Change, Settings, Step, TopicPlan, TopicsPlan, apply_topics, check_topics, create_topics,
+    plan_topics,
+};
 pub use worker::KafkaLog;

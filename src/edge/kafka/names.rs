@@ -5,6 +5,7 @@
 
 use rdkafka::error::KafkaError;
 
+use crate::edge::secret::hidden;
 use crate::engine::log::LogError;
 use crate::model::{Partition, Topic};
 
@@ -54,6 +55,7 @@ pub(super) fn reason(error: &KafkaError) -> String {
         KafkaError::ClientConfig(_, _, key, _) => {
             format!("the client knows no property `{key}` with such a value")
         }
+        KafkaError::ClientCreation(why) => hidden(why).into_owned(),
         KafkaError::Transaction(error) => error.string(),
         other => other.to_string(),
     }

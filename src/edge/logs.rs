@@ -1,0 +1,37 @@
+//! The program's log: lines for whoever looks for a fault, on stderr.
+//!
+//! Enters: `DOCKSIDE_LOG`, for example `kafka=debug`; `warn` if it is not set. Leaves: lines. Always true: every line
+//! goes through [`hidden`], whoever wrote it.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+
+use super::secret::hidden;
+
+/// The variable that says what is logged.
+pub const VARIABLE: &str = "DOCKSIDE_LOG";
+
+/// Starts the log, or says why its filter makes no sense.
+pub fn start(filter: Option<&str>) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter.unwrap_or("warn")).map_err(|error| error.to_string())?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Guarded);
+    // A second start, as in tests, leaves the first log in place.
+    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
+    Ok(())
+}
+
+/// stderr, without secrets.
+struct Guarded;
+
+impl Write for Guarded {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().write_all(hidden(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
