@@ -10,6 +10,7 @@ mod plain;
 mod proxy;
 mod security;
 mod shared;
+mod snapshot;
 mod topics;
 mod verify;
 mod world;

@@ -77,6 +77,7 @@ impl Config {
             properties: self.kafka.properties.clone(),
             consumer_properties: self.kafka.consumer_properties.clone(),
             producer_properties: self.kafka.producer_properties.clone(),
+            snapshot_dir: self.engine.snapshot_dir.clone(),
             ..KafkaConfig::default()
         }
     }
@@ -127,6 +128,8 @@ pub struct EngineSettings {
     pub epoch_records_max: usize,
     /// Where ticks come from.
     pub clock: ClockSource,
+    /// Where the state logs are copied to.
+    pub snapshot_dir: Option<PathBuf>,
 }
 
 /// A configuration, and what is odd about it.
@@ -242,6 +245,7 @@ impl Reader<'_> {
                 epoch_records_max: self.integer("engine.epoch_records_max", 1..=10_000_000),
                 clock: self
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
+                snapshot_dir: self.path("engine.snapshot_dir"),
             },
             settings: self.settings(),
             catalogue: self.catalogue(),

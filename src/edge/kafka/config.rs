@@ -6,6 +6,8 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use std::path::PathBuf;
+
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
@@ -66,6 +68,8 @@ pub struct KafkaConfig {
     pub min_insync_replicas: Option<u32>,
     /// How long the topics keep what.
     pub retention: Retention,
+    /// Where the state logs are copied to, so that a restart need not fetch them.
+    pub snapshot_dir: Option<PathBuf>,
     /// Whether a worker's producer is replaced after a commit that may have left a request on its way: it could end a
     /// later transaction. Off only to show what happens then.
     pub rotates_producers: bool,
@@ -88,6 +92,7 @@ impl Default for KafkaConfig {
             replication: 1,
             min_insync_replicas: None,
             retention: Retention::default(),
+            snapshot_dir: None,
             rotates_producers: true,
             properties: Properties::default(),
             consumer_properties: Properties::default(),

@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod greeting;
 mod member;
+mod mirror;
 mod names;
 mod patience;
 mod properties;

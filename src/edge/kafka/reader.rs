@@ -60,6 +60,11 @@ impl Reader {
         Ok(Reader { config: config.clone(), committed: config.reader(name), observer })
     }
 
+    /// What tells this cluster from others.
+    pub(super) fn cluster(&self) -> Option<String> {
+        self.observer.client().fetch_cluster_id(REQUEST)
+    }
+
     /// All topics that exist.
     pub(super) fn topics(&self) -> Result<Vec<Present>, LogError> {
         let metadata = Deadline::after(PATIENCE)
