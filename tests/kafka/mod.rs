@@ -8,6 +8,7 @@
 mod cluster;
 mod plain;
 mod proxy;
+mod restore;
 mod security;
 mod shared;
 mod snapshot;
