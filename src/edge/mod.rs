@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crew;
+pub mod desk;
 pub mod feeder;
 pub mod kafka;
 pub mod latency;

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use smallvec::SmallVec;
 
 use super::hop::{Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
@@ -154,6 +155,30 @@ impl ScanStation {
     /// Whether no number is known.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
+    }
+
+    /// What is known of a number at a carrier, for people to read. None: nothing.
+    pub fn describe(&self, rules: &Rules, key: &NumberKey) -> Option<Value> {
+        let number = self.index.value(self.index.get(key)?);
+        let registrations = number.registrations.iter().enumerate().map(|(index, registration)| {
+            let Interval { from, to } = number.interval(index);
+            let unit = registration.unit;
+            json!({
+                "shipment_id": registration.shipment,
+                "unit": if unit == UnitNo::FREIGHT { Value::from("freight bill") } else { Value::from(unit.0) },
+                "fc": registration.fc,
+                "from": from,
+                "to": to,
+            })
+        });
+        (!number.is_vacant()).then(|| {
+            json!({
+                "carrier": rules.catalogue.code(key.carrier),
+                "registrations": registrations.collect::<Vec<_>>(),
+                "parked_scans": number.parked,
+                "progress": number.progress.to_json(),
+            })
+        })
     }
 
     /// Folds a batch: one lookup for all, then each in order.

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::derive::Derived;
+use super::derive::{Days, Derived, derive};
 use super::facts::{Shipment, Unit};
 use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
 use crate::fold::View;
@@ -105,6 +105,14 @@ impl ShipmentStation {
                 out.document(topic, key.as_bytes(), value.as_deref());
             }
         }
+    }
+
+    /// The document of a shipment as it is now: its pages, each as `shipments` has it. None: it is not known.
+    pub fn describe(&self, rules: &Rules, id: &ShipmentId) -> Option<Vec<Vec<u8>>> {
+        let shipment = self.shipments.get(id)?;
+        let derived = derive(shipment, &rules.settings, &rules.fcs, &mut Days::default());
+        let version = shipment.head.published.version;
+        Some(shipment_pages(rules, shipment, &derived, &self.sources, version))
     }
 
     fn publish_answer(&mut self, pending: PendingAnswer, out: &mut Documents<'_>) {
