@@ -4,6 +4,7 @@
 //! [`Config`] whose every field is in its bounds, or all errors at once, each with its place. Always true: nothing
 //! behind this module checks a setting again.
 
+mod http;
 mod properties;
 mod raw;
 
@@ -12,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use http::HttpSettings;
 pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub retention: Retention,
     /// How the engine runs.
     pub engine: EngineSettings,
+    /// Section `[http]`.
+    pub http: HttpSettings,
     /// Section `[rules]`: what the rulebook marks as *(default)*.
     pub settings: Settings,
     /// The carriers.
@@ -70,6 +74,7 @@ impl Config {
             topic_prefix: self.kafka.topic_prefix.clone(),
             group_id: self.kafka.group_id.clone(),
             instance: self.kafka.instance.clone(),
+            advertise: None,
             partitions: self.engine.partitions,
             replication: self.kafka.replication,
             min_insync_replicas: self.kafka.min_insync_replicas,
@@ -247,6 +252,7 @@ impl Reader<'_> {
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
                 snapshot_dir: self.path("engine.snapshot_dir"),
             },
+            http: self.http(&inputs.environment),
             settings: self.settings(),
             catalogue: self.catalogue(),
             fcs: self.fcs(),

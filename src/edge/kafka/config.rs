@@ -14,6 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::names::{TopicNames, kafka_partition, reason, refused};
+use super::owners;
 use super::properties::{Client, Properties, fixed, refusal};
 use crate::engine::log::LogError;
 use crate::model::{DAY_MS, HOUR_MS, Partition, Topic};
@@ -60,6 +61,8 @@ pub struct KafkaConfig {
     pub group_id: String,
     /// This process: unique in the group, and the same after a restart. A worker appends its number.
     pub instance: String,
+    /// Where this process answers lookups, as `host:port`; its members carry it in their client IDs.
+    pub advertise: Option<String>,
     /// Partitions of the topics that are created; existing ones keep theirs.
     pub partitions: u32,
     /// Replicas of the topics that are created.
@@ -88,6 +91,7 @@ impl Default for KafkaConfig {
             topic_prefix: "dockside.".into(),
             group_id: "dockside".into(),
             instance: "dockside-0".into(),
+            advertise: None,
             partitions: 4,
             replication: 1,
             min_insync_replicas: None,
@@ -189,6 +193,9 @@ impl KafkaConfig {
     pub(super) fn member(&self, name: &str) -> ClientConfig {
         let mut config = self.consumer(name, "member");
         config.set("group.instance.id", name);
+        if let Some(address) = &self.advertise {
+            config.set("client.id", owners::client_id(&format!("{name}-member"), address));
+        }
         if !self.sets("queued.max.messages.kbytes") {
             config.set("queued.max.messages.kbytes", FETCHED_KIB);
         }

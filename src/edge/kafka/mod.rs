@@ -16,6 +16,7 @@ mod greeting;
 mod member;
 mod mirror;
 mod names;
+mod owners;
 mod patience;
 mod properties;
 mod queue;
