@@ -9,6 +9,7 @@ pub mod config;
 pub mod crew;
 pub mod desk;
 pub mod feeder;
+pub mod http;
 pub mod kafka;
 pub mod latency;
 pub mod logs;

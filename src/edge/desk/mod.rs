@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::value::RawValue;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use self::buckets::{BOUNDS_S, Buckets};
@@ -106,13 +106,8 @@ pub enum Answer {
     Elsewhere,
     /// Nothing is known of it.
     Unknown,
-    /// What is known, and since how many milliseconds the log has not been heard of.
-    Known {
-        /// One value per number or page.
-        values: Vec<Box<RawValue>>,
-        /// The age.
-        age_ms: u64,
-    },
+    /// What is known: one value per number or page.
+    Known(Vec<Value>),
 }
 
 /// A question on its way.
@@ -180,19 +175,14 @@ impl Desk {
             let stations = worker.stations().find(|(partition, _)| *partition == question.partition);
             let values = stations.map(|(_, stations)| match &question.subject {
                 Subject::Numbers(keys) => {
-                    let known = keys.iter().filter_map(|key| stations.numbers().describe(rules, key));
-                    known.map(|value| raw(value.to_string())).collect::<Vec<_>>()
+                    keys.iter().filter_map(|key| stations.numbers().describe(rules, key)).collect::<Vec<_>>()
                 }
-                Subject::Shipment(id) => {
-                    let pages = stations.shipments().describe(rules, id).unwrap_or_default();
-                    let text = |page| String::from_utf8(page).expect("JSON is UTF-8");
-                    pages.into_iter().map(|page| raw(text(page))).collect()
-                }
+                Subject::Shipment(id) => stations.shipments().describe(rules, id),
             });
             let answer = match values {
                 None => Answer::Elsewhere,
                 Some(values) if values.is_empty() => Answer::Unknown,
-                Some(values) => Answer::Known { values, age_ms: self.silent_us() / 1000 },
+                Some(values) => Answer::Known(values),
             };
             // Whoever asked may be gone by now.
             let _ = question.reply.send(answer);
@@ -280,10 +270,6 @@ impl Desk {
         shown.numbers = worker.stations().map(|(_, stations)| stations.numbers().len()).sum();
         shown.repairs = worker.repairs();
     }
-}
-
-fn raw(text: String) -> Box<RawValue> {
-    RawValue::from_string(text).expect("it was written as JSON")
 }
 
 /// By how much each scan count grew; a gauge that fell did not.

@@ -107,12 +107,13 @@ impl ShipmentStation {
         }
     }
 
-    /// The document of a shipment as it is now: its pages, each as `shipments` has it. None: it is not known.
-    pub fn describe(&self, rules: &Rules, id: &ShipmentId) -> Option<Vec<Vec<u8>>> {
-        let shipment = self.shipments.get(id)?;
+    /// The document of a shipment as it is now: its pages, each as `shipments` has it; none if it is not known.
+    pub fn describe(&self, rules: &Rules, id: &ShipmentId) -> Vec<serde_json::Value> {
+        let Some(shipment) = self.shipments.get(id) else { return Vec::new() };
         let derived = derive(shipment, &rules.settings, &rules.fcs, &mut Days::default());
         let version = shipment.head.published.version;
-        Some(shipment_pages(rules, shipment, &derived, &self.sources, version))
+        let pages = shipment_pages(rules, shipment, &derived, &self.sources, version);
+        pages.iter().map(|page| serde_json::from_slice(page).expect("a document is JSON")).collect()
     }
 
     fn publish_answer(&mut self, pending: PendingAnswer, out: &mut Documents<'_>) {
