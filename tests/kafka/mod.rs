@@ -6,6 +6,7 @@
 //! and SASL. No test asserts a time.
 
 mod cluster;
+mod lookups;
 mod plain;
 mod proxy;
 mod restore;

@@ -269,6 +269,7 @@ impl Desk {
         shown.shipments = worker.stations().map(|(_, stations)| stations.shipments().len()).sum();
         shown.numbers = worker.stations().map(|(_, stations)| stations.numbers().len()).sum();
         shown.repairs = worker.repairs();
+        self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
     }
 }
 

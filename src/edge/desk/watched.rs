@@ -61,10 +61,6 @@ impl<L: Log> Log for Watched<L> {
 
     fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
         self.desk.beat();
-        // Whoever polls again has read back what it was given.
-        if self.desk.phase() == Phase::Restoring {
-            self.desk.enter(Phase::Working);
-        }
         let polled = self.log.poll(lane, max, wait)?;
         self.note(&polled);
         Ok(polled)
