@@ -58,7 +58,7 @@ impl Served {
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
-    fn text(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) fn text(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
         headers.iter().for_each(|(name, value)| request += &format!("{name}: {value}\r\n"));
         let answer = self.exchange(&(request + "\r\n"));
@@ -78,14 +78,19 @@ impl Served {
     }
 
     /// Asks until the answer is as wanted.
-    pub(crate) fn until<T>(&self, mut ask: impl FnMut(&Served) -> Option<T>) -> T {
-        for _ in 0..PATIENCE.as_millis() / 50 {
-            if let Some(found) = ask(self) {
-                return found;
+    pub(crate) fn until<T>(&self, ask: impl FnMut(&Served) -> Option<T>) -> T {
+        self.sought(ask).expect("it comes to that")
+    }
+
+    /// The same; none if it does not come to that.
+    pub(crate) fn sought<T>(&self, mut ask: impl FnMut(&Served) -> Option<T>) -> Option<T> {
+        (0..PATIENCE.as_millis() / 50).find_map(|_| {
+            let found = ask(self);
+            if found.is_none() {
+                std::thread::sleep(Duration::from_millis(50));
             }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("it did not come to that");
+            found
+        })
     }
 }
 

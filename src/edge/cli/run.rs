@@ -84,7 +84,7 @@ fn bound(settings: &HttpSettings) -> Result<Option<Bound>, Failure> {
         Err(error) if settings.is_default && error.kind() == ErrorKind::AddrInUse => {
             let what = "the default address of `http.listen` is taken: running without HTTP";
             let help = "set http.listen to another address, or to \"\" if none is wanted";
-            tell_problem(&Problem::warning("E0202", what).help(help));
+            tell_problem(&Problem::warning("E0203", what).help(help));
             return Ok(None);
         }
         taken => taken.map_err(|error| cannot_serve(&error))?,
@@ -96,7 +96,7 @@ fn bound(settings: &HttpSettings) -> Result<Option<Bound>, Failure> {
 }
 
 fn cannot_serve(error: &std::io::Error) -> Failure {
-    let problem = Problem::error("E0202", format!("cannot answer HTTP: {error}"));
+    let problem = Problem::error("E0203", format!("cannot answer HTTP: {error}"));
     Failure::new(
         Exit::Connect,
         problem.help("set http.listen to a free address, or to \"\" if none is wanted"),
