@@ -5,6 +5,7 @@
 //! - a shipment is a pure function of its facts ([`derive`](derive::derive)), so the order of scans between two commands
 //!   cannot show;
 //! - a box event counts only if it is of the unit's present registration;
+//! - a shipment whose time is over leaves tombstones and nothing else;
 //! - everything touched in an epoch can be taken back, and what the epoch's delta says is exactly what was touched.
 //!
 //! It does not know scans, offsets (beyond showing them) or other shipments.
@@ -55,6 +56,7 @@ enum Undo {
     Unit(ShipmentId, Box<Unit>),
     UnitAdded(ShipmentId, UnitNo),
     UnitRemoved(ShipmentId, Box<Unit>),
+    Retired(Box<Shipment>),
 }
 
 /// A shipment that changed since the last publishing.
@@ -94,6 +96,8 @@ pub struct Told<'a> {
 pub struct ShipmentStation {
     partition: Partition,
     shipments: HashMap<ShipmentId, Shipment, FixedState>,
+    /// Boxes of all shipments.
+    boxes: u64,
     undo: Vec<Undo>,
     epoch: u64,
     settling: u64,
@@ -126,6 +130,7 @@ impl ShipmentStation {
         ShipmentStation {
             partition,
             shipments: HashMap::with_hasher(FixedState::with_seed(secret)),
+            boxes: 0,
             undo: Vec::new(),
             epoch: 1,
             settling: 1,
@@ -160,6 +165,11 @@ impl ShipmentStation {
     /// How many shipments are known.
     pub fn len(&self) -> usize {
         self.shipments.len()
+    }
+
+    /// How many boxes they have.
+    pub fn boxes(&self) -> u64 {
+        self.boxes
     }
 
     /// Whether no shipment is known.
@@ -265,6 +275,7 @@ impl ShipmentStation {
     ) {
         if let Change::Create { carrier, fields, numbers } = change {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
+            self.boxes += shipment.boxes.len() as u64;
             self.shipments.insert(id.clone(), shipment);
             self.undo.push(Undo::Created(id.clone()));
             self.renumber(rules, hops, id, numbers, entry);
@@ -305,6 +316,7 @@ impl ShipmentStation {
                     for no in remove {
                         let at = shipment.boxes.iter().position(|unit| unit.no == no).expect("a box of it");
                         let unit = shipment.boxes.remove(at);
+                        self.boxes -= 1;
                         if let Some(tracking) = &unit.tracking {
                             let number = tracking.number.clone();
                             send_remove(hops, NumberKey { number, carrier: shipment.head.carrier }, id, no);
@@ -314,9 +326,10 @@ impl ShipmentStation {
                     for new in add {
                         let no = UnitNo(shipment.head.next_unit);
                         shipment.head.next_unit += 1;
-                        let mut unit = Unit::new(no, Some(new.box_id), new.units, new.weight_g);
-                        unit.epoch = self.epoch;
+                        let unit =
+                            Unit::new(no, Some(new.box_id), new.units, new.weight_g, entry, self.epoch);
                         shipment.boxes.push(unit);
+                        self.boxes += 1;
                         self.undo.push(Undo::UnitAdded(id.clone(), no));
                     }
                 }
@@ -414,6 +427,7 @@ impl ShipmentStation {
                     fc,
                     entered_at: tracking.entered_at,
                     generation: unit.generation,
+                    retired: false,
                 };
                 send_register(hops, NumberKey { number: tracking.number.clone(), carrier }, registration);
             }
@@ -441,6 +455,7 @@ impl ShipmentStation {
                 fc: head.fc.clone(),
                 entered_at: tracking.entered_at,
                 generation: unit.generation,
+                retired: false,
             };
             let key = NumberKey { number: tracking.number.clone(), carrier: head.carrier };
             send_register(hops, key, registration);
@@ -546,6 +561,9 @@ impl ShipmentStation {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.dirty_since = Some(stream_time);
             }
+            if derived.retired {
+                release(hops, shipment);
+            }
             let due = derived.due;
             self.pending.get_mut(id).expect("a marked shipment is pending").derived = Some(derived);
             self.queue(id, due);
@@ -577,6 +595,12 @@ impl ShipmentStation {
     }
 
     fn judge(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
+        self.count(account, verdict, sign);
+        self.verdicts_dirty.extend(verdict.map(|(day, _)| (account.clone(), day)));
+    }
+
+    /// As [`ShipmentStation::judge`], without telling the ledger.
+    fn count(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
         let Some((day, defect)) = verdict else { return };
         let key = (account.clone(), day);
         let verdicts = self.verdicts.entry(key.clone()).or_default();
@@ -585,7 +609,14 @@ impl ShipmentStation {
         if *verdicts == Verdicts::default() {
             self.verdicts.remove(&key);
         }
-        self.verdicts_dirty.insert(key);
+    }
+
+    /// Lets a shipment go whose time is over. The ledger forgets its verdict on its own, and has nothing else of it.
+    fn retire(&mut self, id: &ShipmentId) {
+        let shipment = self.shipments.remove(id).expect("a pending shipment is known");
+        self.boxes -= shipment.boxes.len() as u64;
+        self.count(&shipment.head.account, shipment.head.verdict, -1);
+        self.undo.push(Undo::Retired(Box::new(shipment)));
     }
 
     /// Whether this epoch changed anything.
@@ -596,29 +627,47 @@ impl ShipmentStation {
     /// The parts that this epoch changed, as they are now; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
         for undo in &self.undo {
+            // What was retired has no parts any more: the last entry says so, whatever else was touched.
             match undo {
                 Undo::Created(id) => {
-                    let shipment = &self.shipments[id];
-                    write_head(shipment, &mut sink);
-                    write_answers(shipment, &mut sink);
-                    shipment
-                        .boxes
-                        .iter()
-                        .chain(&shipment.freight)
-                        .for_each(|unit| write_unit(id, unit, &mut sink));
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_whole(shipment, &mut sink);
+                    }
                 }
-                Undo::Head(id, _) => write_head(&self.shipments[id], &mut sink),
-                Undo::Answers(id, _) => write_answers(&self.shipments[id], &mut sink),
-                Undo::Unit(id, before) => match self.shipments[id].unit(before.no) {
-                    Some(unit) => write_unit(id, unit, &mut sink),
-                    None => sink(id, Part::Unit(before.no), None),
-                },
-                Undo::UnitAdded(id, no) => match self.shipments[id].unit(*no) {
-                    Some(unit) => write_unit(id, unit, &mut sink),
-                    None => sink(id, Part::Unit(*no), None),
-                },
+                Undo::Head(id, _) => {
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_head(shipment, &mut sink);
+                    }
+                }
+                Undo::Answers(id, _) => {
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_answers(shipment, &mut sink);
+                    }
+                }
+                Undo::Unit(id, before) => self.write_unit_now(id, before.no, &mut sink),
+                Undo::UnitAdded(id, no) => self.write_unit_now(id, *no, &mut sink),
                 Undo::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
+                Undo::Retired(shipment) => {
+                    let id = &shipment.id;
+                    sink(id, Part::Head, None);
+                    sink(id, Part::Answers, None);
+                    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+                        sink(id, Part::Unit(unit.no), None);
+                    }
+                }
             }
+        }
+    }
+
+    fn write_unit_now(
+        &self,
+        id: &ShipmentId,
+        no: UnitNo,
+        sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>),
+    ) {
+        match self.shipments.get(id).and_then(|shipment| shipment.unit(no)) {
+            Some(unit) => write_unit(id, unit, sink),
+            None => sink(id, Part::Unit(no), None),
         }
     }
 
@@ -631,10 +680,7 @@ impl ShipmentStation {
         let mut ids: Vec<&ShipmentId> = self.shipments.keys().filter(|id| wanted(id)).collect();
         ids.sort();
         for id in ids {
-            let shipment = &self.shipments[id];
-            write_head(shipment, &mut sink);
-            write_answers(shipment, &mut sink);
-            shipment.boxes.iter().chain(&shipment.freight).for_each(|unit| write_unit(id, unit, &mut sink));
+            write_whole(&self.shipments[id], &mut sink);
         }
     }
 
@@ -677,6 +723,7 @@ impl ShipmentStation {
             let account = shipment.head.account.clone();
             let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
             let due = derived.due.min(flush_due(&shipment, rules));
+            self.boxes += shipment.boxes.len() as u64;
             self.shipments.insert(id.clone(), shipment);
             self.total(&contributed, 1);
             self.judge(&account, verdict, 1);
@@ -699,6 +746,7 @@ impl ShipmentStation {
             match undo {
                 Undo::Created(id) => {
                     let shipment = self.shipments.remove(&id).expect("created in this epoch");
+                    self.boxes -= shipment.boxes.len() as u64;
                     self.total(&shipment.head.contributed, -1);
                     self.judge(&shipment.head.account, shipment.head.verdict, -1);
                     touched.remove(&id);
@@ -725,12 +773,21 @@ impl ShipmentStation {
                 Undo::UnitAdded(id, no) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     shipment.boxes.retain(|unit| unit.no != no);
+                    self.boxes -= 1;
                     touched.insert(id);
                 }
                 Undo::UnitRemoved(id, before) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     let at = shipment.boxes.partition_point(|unit| unit.no < before.no);
                     shipment.boxes.insert(at, *before);
+                    self.boxes += 1;
+                    touched.insert(id);
+                }
+                Undo::Retired(shipment) => {
+                    let id = shipment.id.clone();
+                    self.boxes += shipment.boxes.len() as u64;
+                    self.count(&shipment.head.account, shipment.head.verdict, 1);
+                    self.shipments.insert(id.clone(), *shipment);
                     touched.insert(id);
                 }
             }
@@ -780,6 +837,16 @@ fn send_register(hops: &mut HopWriter, key: NumberKey, registration: Registratio
     hops.send(number.as_str().as_bytes(), &Hop::Register { key, registration });
 }
 
+/// The numbers of a shipment that is gone serve it no longer.
+fn release(hops: &mut HopWriter, shipment: &Shipment) {
+    for unit in shipment.deciding() {
+        let Some(tracking) = &unit.tracking else { continue };
+        let key = NumberKey { number: tracking.number.clone(), carrier: shipment.head.carrier };
+        let hop = Hop::Retire { key, shipment: shipment.id.clone(), unit: unit.no };
+        hops.send(tracking.number.as_str().as_bytes(), &hop);
+    }
+}
+
 fn keep_head(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
     if shipment.head_epoch != epoch {
         shipment.head_epoch = epoch;
@@ -800,6 +867,14 @@ fn keep_unit(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment, no: Unit
     if unit.epoch != epoch {
         undo.push(Undo::Unit(id, Box::new(unit.clone())));
         unit.epoch = epoch;
+    }
+}
+
+fn write_whole(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    write_head(shipment, sink);
+    write_answers(shipment, sink);
+    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+        write_unit(&shipment.id, unit, sink);
     }
 }
 
@@ -828,16 +903,11 @@ fn new_shipment(
     let boxes: Vec<Unit> = (0..)
         .zip(fields.boxes)
         .map(|(no, new)| {
-            let mut unit = Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g);
-            unit.epoch = epoch;
-            unit
+            Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g, entry, epoch)
         })
         .collect();
-    let freight = fields.mode.is_freight().then(|| {
-        let mut pro = Unit::new(UnitNo::FREIGHT, None, 0, 0);
-        pro.epoch = epoch;
-        pro
-    });
+    let is_freight = fields.mode.is_freight();
+    let freight = is_freight.then(|| Unit::new(UnitNo::FREIGHT, None, 0, 0, entry, epoch));
     let head = Head {
         account: fields.account,
         fc: fields.fc,
