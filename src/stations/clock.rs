@@ -129,6 +129,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn records_ahead_of_the_wall_clock_are_taken_back() {
+        let hour = Timestamp(HOUR_MS);
+        for (source, at, wanted) in [
+            (ClockSource::Wall, hour.plus_ms(100), hour.plus_ms(100)),
+            (ClockSource::Wall, hour.plus_ms(101), hour.plus_ms(100)),
+            (ClockSource::Wall, Timestamp(-5), Timestamp(-5)),
+            (ClockSource::Input, Timestamp(9 * HOUR_MS), Timestamp(9 * HOUR_MS)),
+        ] {
+            let mut clock = StreamClock::new(source);
+            assert_eq!(clock.clamped(at), at, "nobody knows how late it is");
+            clock.tick(Timestamp(100));
+            assert_eq!(clock.clamped(at), wanted, "{source:?} {at:?}");
+            // What the owner before us knew is old.
+            assert_eq!(clock.taken_over(source).clamped(at), at);
+        }
+    }
+
+    #[test]
     fn a_backlog_holds_the_wall_clock_back_but_not_ticks_of_the_input() {
         for (source, before, after) in [(ClockSource::Wall, 40, 95), (ClockSource::Input, 95, 95)] {
             let mut clock = StreamClock::new(source);

@@ -350,14 +350,7 @@ impl Stations {
             Ok(CommandRecord::Command(command)) => {
                 let id = command.shipment_id.as_str().as_bytes();
                 if partition_of(id, self.partitions) == self.partition.0 {
-                    self.shipment.command(
-                        rules,
-                        &mut self.counters,
-                        hops,
-                        &command,
-                        record_time,
-                        source,
-                    );
+                    self.shipment.command(rules, &mut self.counters, hops, &command, record_time, source);
                 } else {
                     let hop = Hop::Command { bytes: bytes.to_vec(), record_time, source };
                     hops.send(id, &hop);
@@ -419,7 +412,8 @@ impl Stations {
     pub fn advance(&mut self, rules: &Rules, hops: &mut HopWriter, out: &mut Documents<'_>) {
         self.fold(rules);
         self.scan.evict(rules, &mut self.counters, |key, scans, progress| {
-            let detail = "there is no room for more unregistered numbers, and this one was scanned longest ago";
+            let detail =
+                "there is no room for more unregistered numbers, and this one was scanned longest ago";
             unparked(rules, DeadLetterReason::ParkEvicted, detail, key, scans, progress, out);
         });
         self.settle(rules, hops);

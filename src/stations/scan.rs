@@ -517,10 +517,10 @@ impl ScanStation {
         }
     }
 
-    /// All numbers of a slice, in the order of their keys.
+    /// All numbers of a slice, in the order of their keys; what the open epoch let go is none.
     pub fn image(&self, slice: u16, mut sink: impl FnMut(&NumberKey, &[u8])) {
         let mut bytes = Vec::new();
-        for slot in self.index.slice(slice) {
+        for slot in self.index.slice(slice).filter(|slot| !self.index.value(*slot).is_vacant()) {
             bytes.clear();
             bytes =
                 postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");

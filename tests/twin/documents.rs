@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use dockside::model::{
-    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Milestone,
-    MilestoneDoc, MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Topic, Verdict, WindowView,
+    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Milestone, MilestoneDoc,
+    MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Topic, Verdict,
+    WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountId, BoxId, CarrierId, DAY_MS, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode, NumberKey,
-    ProblemKind, ProblemStatus, Settings, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Verdict,
-    Window,
+    AccountId, BoxId, CarrierId, DAY_MS, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode,
+    NumberKey, ProblemKind, ProblemStatus, Settings, ShipmentId, Stage, Status, Timestamp, TrackingNumber,
+    Validation, Verdict, Window,
 };
 
 use super::progress::View;

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::fold::View;
 use crate::model::{
-    AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, EventTime, FcId, Mode, Outcome, ProblemKind,
-    ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
+    AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, EventTime, FcId, Mode, Outcome,
+    ProblemKind, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
 };
 use crate::stations::hop::{ArrivalKey, Subtotal, UnitNo};
 
