@@ -65,7 +65,7 @@ fn r25_closed_and_cancelled_shipments_leave() {
         (
             "problems go with it",
             &acknowledged("2027-03-31T00:00 tick"),
-            "emitted = shipments:-S problems:-S:MISSED_WINDOW_LATE; held = none",
+            "emitted = accounts:-A shipments:-S problems:-S:MISSED_WINDOW_LATE; held = none",
         ),
         (
             "all its pages go",
