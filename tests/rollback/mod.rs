@@ -52,7 +52,7 @@ fn finish(driver: &mut Driver<'_>, cuts: &[Cut]) {
 /// Every other world lets shipments go soon, and has room for few parked numbers.
 fn rules(seed: u64) -> Rules {
     let rules = Rules::embedded();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return rules;
     }
     let settings = Settings {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use dockside::model::{
     AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Milestone, MilestoneDoc,
-    MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Topic, Verdict,
-    WindowView,
+    MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic,
+    Verdict, WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -62,13 +62,12 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
             };
             put(Topic::Problems, id.clone(), &document);
         }
-        if let Some(at) = judged.verdict_time() {
-            if world.stream_time < counts_until(world.rules.settings, at) {
-                let is_defective = judged.problems().iter().any(|p| p.kind == ProblemKind::MissingTracking);
-                let (evaluated, defective) = days.entry(shipment.account.as_str()).or_default();
-                *evaluated += 1;
-                *defective += i64::from(is_defective);
-            }
+        let counted = |at: &Timestamp| world.stream_time < counts_until(world.rules.settings, *at);
+        if judged.verdict_time().as_ref().is_some_and(counted) {
+            let is_defective = judged.problems().iter().any(|p| p.kind == ProblemKind::MissingTracking);
+            let (evaluated, defective) = days.entry(shipment.account.as_str()).or_default();
+            *evaluated += 1;
+            *defective += i64::from(is_defective);
         }
     }
     for ((fc, day, mode), document) in &arrivals {
