@@ -295,6 +295,7 @@ impl Reader<'_> {
         Settings {
             before_creation_ms: ms("rules.before_creation_hours", HOUR_MS, 0..=24 * 365),
             park_ms: ms("rules.park_days", DAY_MS, 1..=3650),
+            retire_ms: ms("rules.retire_days", DAY_MS, 1..=3650),
             life_after_delivery_ms: ms("rules.life_after_delivery_days", DAY_MS, 1..=3650),
             future_ms: ms("rules.future_minutes", MINUTE_MS, 0..=24 * 60),
             age_ms_max: ms("rules.age_days_max", DAY_MS, 1..=3650),
@@ -306,6 +307,8 @@ impl Reader<'_> {
             standing_ms: ms("rules.standing_days", DAY_MS, 1..=3650),
             strict_blanks: self.boolean("rules.strict_blanks"),
             strict_fcs: self.boolean("rules.strict_fcs"),
+            park_bytes_max: self.integer("rules.park_bytes_max", 1 << 20..=1 << 40),
+            park_numbers_max: self.integer("rules.park_numbers_max", 1_000..=1 << 32),
             message_bytes_max: self.integer("rules.message_bytes_max", 1024..=1 << 30),
             command_ids_max: self.integer("rules.command_ids_max", 1..=10_000),
         }

@@ -2,7 +2,7 @@
 //!
 //! Enters: the shipments that changed, with what they are now. Leaves: command results in the order of their commands, then
 //! shipments, plan lines and problems. Always true: no visible change, no message; versions of a shipment are contiguous; a
-//! line that leaves a plan is tombstoned.
+//! line that leaves a plan is tombstoned, and so is everything of a shipment that is retired.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,6 +27,9 @@ const PAGE_BOXES_MAX: usize = 1_000;
 
 /// How many sources of milestones a partition remembers; the oldest go first.
 const MILESTONE_SOURCES_MAX: usize = 1 << 16;
+
+/// Topic, key and value (none: a tombstone) of what a shipment says.
+type Records = Vec<(Topic, String, Option<Vec<u8>>)>;
 
 /// Which scan told of a milestone, per unit and milestone of a shipment.
 type ShipmentSources = BTreeMap<(UnitNo, Milestone), (EventTime, Source)>;
@@ -91,14 +94,23 @@ impl ShipmentStation {
         let pending = std::mem::take(&mut self.pending);
         // Results carry the version that the shipment gets in this very publishing, and come before it.
         let mut documents = Vec::with_capacity(pending.len());
+        let mut retired = Vec::new();
         for (id, Pending { derived, cause, sources, at_once }) in &pending {
             let derived = derived.as_ref().expect("settled before it is published");
+            if derived.retired {
+                documents.push(tombstones(&self.shipments[id]));
+                retired.push(id);
+                continue;
+            }
             documents.push(self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once));
             let flush = flush_due(&self.shipments[id], rules);
             self.queue(id, flush);
         }
         for answer in std::mem::take(&mut self.answers) {
             self.publish_answer(answer, out);
+        }
+        for id in retired {
+            self.retire(id);
         }
         for records in documents {
             for (topic, key, value) in records {
@@ -153,7 +165,7 @@ impl ShipmentStation {
         cause: Cause,
         sources: &[Source],
         at_once: bool,
-    ) -> Vec<(Topic, String, Option<Vec<u8>>)> {
+    ) -> Records {
         let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
         keep_head(&mut self.undo, self.epoch, shipment);
         let mut records = Vec::new();
@@ -221,6 +233,16 @@ impl ShipmentStation {
         shipment.head.published.problems = published;
         records
     }
+}
+
+/// Takes back all that consumers hold of a shipment.
+fn tombstones(shipment: &Shipment) -> Records {
+    let Shipment { id, head, .. } = shipment;
+    let pages = (1..=head.published.pages).map(|number| (Topic::Shipments, page_key(id, number)));
+    let line = head.published.plan_fc.iter().map(|fc| (Topic::ReceivingPlan, format!("{fc}|{id}")));
+    let kinds = head.published.problems.iter().map(|(kind, _)| kind);
+    let problems = kinds.map(|kind| (Topic::Problems, format!("{id}:{}", kind.name())));
+    pages.chain(line).chain(problems).map(|(topic, key)| (topic, key, None)).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
