@@ -21,7 +21,7 @@ use super::config::KafkaConfig;
 use super::names::{
     TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
-use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
 use super::queue::{DataQueue, Enough, Fetched};
 use super::reader::Reader;
 use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
@@ -296,7 +296,8 @@ impl Member {
             return Ok(wanted);
         }
         // Reading committed records only, the client asks for stable offsets: it waits for open transactions.
-        let committed = Deadline::after(PATIENCE)
+        let committed = Patience::Endless
+            .deadline()
             .retry(|| self.consumer.committed_offsets(self.listed(&wanted), REQUEST))
             .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
         let mut positions = Positions::new();

@@ -18,7 +18,7 @@ use rdkafka::util::Timeout;
 
 use super::clients::DeliveryNotes;
 use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
-use super::patience::{Deadline, PATIENCE};
+use super::patience::{Deadline, Patience};
 use crate::engine::log::{LogError, OutRecord, Outbox};
 
 /// What became of a transaction.
@@ -38,6 +38,7 @@ pub(super) struct Writer {
     config: ClientConfig,
     names: TopicNames,
     timeout: Duration,
+    patience: Patience,
     producer: Option<BaseProducer<DeliveryNotes>>,
 }
 
@@ -65,9 +66,14 @@ impl Writer {
     pub(super) fn open(config: ClientConfig, names: TopicNames) -> Result<Writer, LogError> {
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
-        let mut writer = Writer { config, names, timeout, producer: None };
+        let mut writer = Writer { config, names, timeout, patience: Patience::Limited, producer: None };
         writer.reopen()?;
         Ok(writer)
+    }
+
+    /// The same, for a worker: waits until the brokers are back, however long they are away.
+    pub(super) fn waiting(self) -> Writer {
+        Writer { patience: Patience::Endless, ..self }
     }
 
     /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
@@ -77,7 +83,8 @@ impl Writer {
         let failed = |error: KafkaError| unreachable(what(), reason(&error));
         let producer: BaseProducer<DeliveryNotes> =
             self.config.create_with_context(DeliveryNotes::default()).map_err(failed)?;
-        Deadline::after(PATIENCE)
+        self.patience
+            .deadline()
             .retry(|| {
                 let outcome = producer.init_transactions(self.timeout);
                 producer.poll(Duration::ZERO);

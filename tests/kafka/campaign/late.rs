@@ -1,0 +1,1 @@
+//! A commit that the network held back comes while the next transaction is open.
