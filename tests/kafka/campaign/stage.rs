@@ -10,18 +10,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dockside::edge::kafka::{KafkaBroker, KafkaConfig, create_topics};
-use dockside::model::{Timestamp, Topic};
+use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Retention, create_topics};
+use dockside::engine::log::{Broker, Positions};
+use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::workload::{Messages, World, WorldConfig};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::witness::Witness;
+use super::witness::{Witness, now};
 use super::{Dice, size, tell};
 use crate::kafka::cluster::{Cluster, Listener};
 use crate::kafka::plain;
 
-pub(super) const WORKERS: u32 = 2;
+const WORKERS: u32 = 2;
+/// How often it is asked whether a phase was read, at 20 ms and more each: minutes.
+const READ_TRIES: u32 = 4_000;
 
 /// What a stage is for.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +68,22 @@ impl Stage {
             instance: format!("{}-outside", plan.name),
             partitions: plan.partitions,
             replication: plan.replication,
+            // The world's times are of long ago.
+            retention: Retention {
+                scans_ms: None,
+                commands_ms: None,
+                hops_ms: None,
+                command_results_ms: None,
+                dead_letters_ms: None,
+                ..Retention::default()
+            },
             ..KafkaConfig::default()
         };
-        create_topics(&kafka).expect("topics that are not there yet");
+        // Nothing is compacted: each version of a document can be proven.
+        for topic in Topic::COMPACTED {
+            cluster.create_topic(&format!("{}.{}", plan.name, topic.name()), plan.partitions);
+        }
+        create_topics(&kafka).expect("the other topics");
         let scans = size("SCANS", plan.scans);
         let world =
             WorldConfig { partitions: plan.partitions, ..WorldConfig::new(size("SEED", 4_711), scans) };
@@ -95,8 +111,10 @@ impl Stage {
             "[kafka]\nbootstrap_servers = \"{servers}\"\ntopic_prefix = \"{name}.\"\ngroup_id = \"{name}\"\n\
              replication = {replication}\n\
              [kafka.properties]\n\"reconnect.backoff.max.ms\" = \"1000\"\n\
-             [kafka.consumer.properties]\n\"session.timeout.ms\" = \"3000\"\n\"heartbeat.interval.ms\" = \"300\"\n\
-             [engine]\nclock = \"input\"\nworkers = {WORKERS}\npartitions = {partitions}\n"
+             [kafka.consumer.properties]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"300\"\n\
+             [retention]\nscans_days = 0\ncommands_days = 0\nhops_days = 0\ncommand_results_days = 0\n\
+             dead_letters_days = 0\n\
+             [engine]\nclock = \"input\"\nepoch_ms = 20\nworkers = {WORKERS}\npartitions = {partitions}\n"
         );
         std::fs::write(&file, text).expect("a file in a directory of ours");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dockside"));
@@ -116,6 +134,7 @@ impl Stage {
 
     /// Feeds the world while `harm` is done, until all of it was read; then the proof.
     pub(super) fn play(&self, harms: u64, harm: impl FnOnce(&Pace, &Witness)) {
+        let began = now();
         let pace = Pace {
             harms,
             harmed: AtomicU64::new(0),
@@ -135,14 +154,16 @@ impl Stage {
             }
         });
         let (name, epochs) = (self.plan.name, witness.records());
-        tell(&format!("{name}: {} scans, {epochs} committed deltas, {harms} harms", self.world.scans));
+        let took = now() - began;
+        tell(&format!("{name}: {} scans, {epochs} deltas, {harms} harms in {took:?}", self.world.scans));
         self.prove();
     }
 
     fn feed(&self, pace: &Pace) {
         let broker = KafkaBroker::open(&self.kafka).expect("a broker with topics");
-        let feed = Feed {
-            prefix: &self.kafka.topic_prefix,
+        let mut feed = Feed {
+            ends: Positions::new(),
+            stage: self,
             pace,
             producer: plain::client(&self.kafka.bootstrap_servers)
                 .set("enable.idempotence", "true")
@@ -201,14 +222,18 @@ impl Stage {
 }
 
 struct Feed<'a> {
-    prefix: &'a str,
+    stage: &'a Stage,
+    /// Of the lanes that are fed: who writes without transactions knows the offsets.
+    ends: Positions,
     pace: &'a Pace,
     producer: BaseProducer,
 }
 
 impl Feed<'_> {
-    fn send(&self, topic: Topic, partition: u32, at: Timestamp, key: Option<&[u8]>, value: &[u8]) {
-        let topic = format!("{}{}", self.prefix, topic.name());
+    fn send(&mut self, topic: Topic, partition: u32, at: Timestamp, key: Option<&[u8]>, value: &[u8]) {
+        let lane = if topic == Topic::Scans { Lane::Scans } else { Lane::Commands };
+        *self.ends.entry((lane, Partition(partition))).or_default() += 1;
+        let topic = format!("{}{}", self.stage.kafka.topic_prefix, topic.name());
         let partition = i32::try_from(partition).expect("few");
         let mut record =
             BaseRecord::<[u8], [u8]>::to(&topic).partition(partition).timestamp(at.0).payload(value);
@@ -226,16 +251,21 @@ impl Feed<'_> {
 
     /// Until all is written, and read by the processes.
     fn wait_until_read(&self, broker: &KafkaBroker) {
-        for _ in 0..20_000 {
+        for _ in 0..READ_TRIES {
             self.pace.go_on();
             // While the brokers are away nobody can tell.
             let written = self.producer.flush(Duration::from_millis(500)).is_ok();
-            if written && broker.is_caught_up().unwrap_or(false) {
+            let read = || {
+                let committed = broker.committed().ok()?;
+                let read = self.ends.iter().all(|(place, end)| committed[place] == *end);
+                (read && broker.is_caught_up().ok()?).then_some(())
+            };
+            if written && read().is_some() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("waited too long for the world to be read");
+        panic!("waited too long for the world to be read:\n{}", self.stage.logs());
     }
 }
 
