@@ -77,6 +77,7 @@ impl Config {
             properties: self.kafka.properties.clone(),
             consumer_properties: self.kafka.consumer_properties.clone(),
             producer_properties: self.kafka.producer_properties.clone(),
+            ..KafkaConfig::default()
         }
     }
 

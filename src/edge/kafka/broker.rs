@@ -129,7 +129,7 @@ impl Broker for KafkaBroker {
         let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = match held.take() {
             Some(writer) => writer,
-            None => Writer::open(self.config.transactional_producer(&self.feed_name()), self.config.names())?,
+            None => Writer::open(&self.config, &self.feed_name())?,
         };
         match writer.write(records, None)? {
             Written::Done => {

@@ -166,30 +166,67 @@ impl ConsumerContext for MemberNotes {
     }
 }
 
-/// The notes of a producer: the first delivery that failed.
+/// The notes of a producer: the first delivery that failed, and the first sign that a request of it may still be on its
+/// way.
 #[derive(Debug, Default)]
-pub(super) struct DeliveryNotes {
+pub(super) struct ProducerNotes {
     failed: Mutex<Option<RDKafkaErrorCode>>,
+    suspicion: Mutex<Option<String>>,
 }
 
-impl DeliveryNotes {
+impl ProducerNotes {
     /// The first failure since the last call.
     pub(super) fn take_failure(&self) -> Option<RDKafkaErrorCode> {
         locked(&self.failed).take()
     }
+
+    /// The first suspicion since the last call.
+    pub(super) fn take_suspicion(&self) -> Option<String> {
+        locked(&self.suspicion).take()
+    }
+
+    /// The next transaction needs a new producer.
+    pub(super) fn suspect(&self, why: &str) {
+        locked(&self.suspicion).get_or_insert_with(|| hidden(why).into_owned());
+    }
 }
 
-impl ClientContext for DeliveryNotes {
+impl ClientContext for ProducerNotes {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if is_repeated_end(facility, line) {
+            self.suspect(line);
+        }
         log_line(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, why: &str) {
+        if error.rdkafka_error_code().is_some_and(leaves_requests_behind) {
+            self.suspect(why);
+        }
         log_error(&error, why);
     }
 }
 
-impl ProducerContext for DeliveryNotes {
+/// Whether a log line says that the end of a transaction was answered with an error: the client asks again, and tells
+/// nobody.
+fn is_repeated_end(facility: &str, line: &str) -> bool {
+    facility == "ENDTXN" && line.contains("EndTxn returned") && !line.contains("NO_ERROR")
+}
+
+/// Whether requests may be on their way that the client has given up.
+fn leaves_requests_behind(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::NetworkException
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::MessageTimedOut
+    )
+}
+
+impl ProducerContext for ProducerNotes {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
@@ -214,6 +251,36 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(answer) => return answer,
             Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_was_asked_for_twice_is_suspicious() {
+        let (suspect, fine) = (true, false);
+        for (facility, line, wanted) in [
+            ("ENDTXN", "EndTxn returned NO_ERROR in state CommittingTransaction (may_retry=false)", fine),
+            ("ENDTXN", "EndTxn returned _TIMED_OUT in state CommittingTransaction (may_retry=true)", suspect),
+            ("ENDTXN", "EndTxn returned _TRANSPORT in state CommittingTransaction (may_retry=true)", suspect),
+            ("TXNSTATE", "Transaction state change InTransaction -> BeginCommit", fine),
+        ] {
+            let notes = ProducerNotes::default();
+            notes.log(RDKafkaLogLevel::Debug, facility, &format!("[thrd:main]: {line}"));
+            assert_eq!(notes.take_suspicion().is_some(), wanted, "{line}");
+            assert_eq!(notes.take_suspicion(), None, "told once");
+        }
+        for (code, wanted) in [
+            (RDKafkaErrorCode::BrokerTransportFailure, suspect),
+            (RDKafkaErrorCode::OperationTimedOut, suspect),
+            (RDKafkaErrorCode::TopicAuthorizationFailed, fine),
+        ] {
+            let notes = ProducerNotes::default();
+            notes.error(KafkaError::Global(code), "why");
+            assert_eq!(notes.take_suspicion().is_some(), wanted, "{code}");
         }
     }
 }

@@ -66,6 +66,9 @@ pub struct KafkaConfig {
     pub min_insync_replicas: Option<u32>,
     /// How long the topics keep what.
     pub retention: Retention,
+    /// Whether a worker's producer is replaced after a commit that may have left a request on its way: it could end a
+    /// later transaction. Off only to show what happens then.
+    pub rotates_producers: bool,
     /// For every client.
     pub properties: Properties,
     /// For every consumer, over `properties`.
@@ -85,6 +88,7 @@ impl Default for KafkaConfig {
             replication: 1,
             min_insync_replicas: None,
             retention: Retention::default(),
+            rotates_producers: true,
             properties: Properties::default(),
             consumer_properties: Properties::default(),
             producer_properties: Properties::default(),
@@ -202,6 +206,9 @@ impl KafkaConfig {
     pub(super) fn transactional_producer(&self, name: &str) -> ClientConfig {
         let mut config = self.idempotent_producer(name);
         config.set("transactional.id", format!("{}-{name}", self.group_id));
+        // What the client hides: the ends of transactions that it had to ask for more than once.
+        let debug = config.get("debug").map_or("eos".to_owned(), |own| format!("{own},eos"));
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         if !self.sets("retry.backoff.ms") {
             // The coordinator asks to retry while it still writes the last epoch's end.
             config.set("retry.backoff.ms", "10");

@@ -57,7 +57,7 @@ impl KafkaLog {
         config.checked()?;
         let reader = Reader::open(config, name)?;
         let partitions = topics::counts_fit(config, &reader)?;
-        let writer = Writer::open(config.transactional_producer(name), config.names())?;
+        let writer = Writer::open(config, name)?;
         let member = Member::join(config, name)?;
         Ok(KafkaLog {
             name: name.to_owned(),

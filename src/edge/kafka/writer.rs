@@ -4,7 +4,10 @@
 //! true:
 //! - a transaction begins and ends inside one call; after anything but plain success this producer is never used again;
 //! - there is no abort: a new producer of the same name ends what the old one left open, and fences its late requests;
-//! - every delivery was confirmed before the commit is asked for.
+//! - every delivery was confirmed before the commit is asked for;
+//! - no transaction begins while an end of an older one of the same producer may be on its way: a coordinator that gets it
+//!   late would end the new one with it (KAFKA-17754). After a commit that was slow, or that the client had trouble with,
+//!   the producer is replaced, which fences whatever it sent.
 
 use std::time::Duration;
 
@@ -16,7 +19,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::util::Timeout;
 
-use super::clients::DeliveryNotes;
+use super::clients::ProducerNotes;
+use super::config::KafkaConfig;
 use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
 use super::patience::{Deadline, Patience};
 use crate::engine::log::{LogError, OutRecord, Outbox};
@@ -39,8 +43,13 @@ pub(super) struct Writer {
     names: TopicNames,
     timeout: Duration,
     patience: Patience,
-    producer: Option<BaseProducer<DeliveryNotes>>,
+    rotates: bool,
+    /// None: it was given up, and a new one starts with the next transaction.
+    producer: Option<BaseProducer<ProducerNotes>>,
 }
+
+/// A commit that takes longer may have been asked for twice.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// The first thing that went wrong in a transaction.
 struct Failure {
@@ -63,10 +72,13 @@ impl Failure {
 
 impl Writer {
     /// A producer of that name. It ends what an older one left open, and fences it.
-    pub(super) fn open(config: ClientConfig, names: TopicNames) -> Result<Writer, LogError> {
+    pub(super) fn open(config: &KafkaConfig, name: &str) -> Result<Writer, LogError> {
+        let (names, rotates) = (config.names(), config.rotates_producers);
+        let config = config.transactional_producer(name);
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
-        let mut writer = Writer { config, names, timeout, patience: Patience::Limited, producer: None };
+        let patience = Patience::Limited;
+        let mut writer = Writer { config, names, timeout, patience, rotates, producer: None };
         writer.reopen()?;
         Ok(writer)
     }
@@ -81,8 +93,8 @@ impl Writer {
         self.producer = None;
         let what = || format!("start the producer `{}`", self.config.get("transactional.id").unwrap_or("?"));
         let failed = |error: KafkaError| unreachable(what(), reason(&error));
-        let producer: BaseProducer<DeliveryNotes> =
-            self.config.create_with_context(DeliveryNotes::default()).map_err(failed)?;
+        let producer: BaseProducer<ProducerNotes> =
+            self.config.create_with_context(ProducerNotes::default()).map_err(failed)?;
         self.patience
             .deadline()
             .retry(|| {
@@ -101,11 +113,19 @@ impl Writer {
         outputs: &Outbox,
         positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
     ) -> Result<Written, LogError> {
-        let producer = self.producer.take().expect("a producer is replaced after anything but success");
+        if self.producer.is_none() {
+            self.reopen()?;
+        }
+        let producer = self.producer.take().expect("it was just opened");
         let deadline = Deadline::after(self.timeout);
         match self.transact(&producer, outputs, positions, deadline) {
             Ok(()) => {
-                self.producer = Some(producer);
+                match producer.context().take_suspicion() {
+                    Some(why) if self.rotates => {
+                        tracing::warn!(target: "kafka", "the producer is replaced after a commit with trouble: {why}");
+                    }
+                    _ => self.producer = Some(producer),
+                }
                 Ok(Written::Done)
             }
             Err(failure) => failure.judge(deadline),
@@ -114,7 +134,7 @@ impl Writer {
 
     fn transact(
         &self,
-        producer: &BaseProducer<DeliveryNotes>,
+        producer: &BaseProducer<ProducerNotes>,
         outputs: &Outbox,
         positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
         deadline: Deadline,
@@ -130,7 +150,7 @@ impl Writer {
         }
         // The client's own flush would wait in slices of 100 ms.
         while producer.in_flight_count() > 0 {
-            producer.poll(Duration::ZERO);
+            serve(producer);
             if let Some(code) = producer.context().take_failure() {
                 return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
             }
@@ -143,15 +163,19 @@ impl Writer {
         if let Some(code) = producer.context().take_failure() {
             return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
         }
+        let slow = Deadline::after(SLOW);
         producer.commit_transaction(Timeout::Never).map_err(Failure::of("commit"))?;
-        producer.poll(Duration::ZERO);
+        if slow.is_over() {
+            producer.context().suspect("it took more than a second");
+        }
+        serve(producer);
         Ok(())
     }
 
     /// Hands one record to the client; when its queue is full, waits until there is room.
     fn send(
         &self,
-        producer: &BaseProducer<DeliveryNotes>,
+        producer: &BaseProducer<ProducerNotes>,
         record: &OutRecord<'_>,
         deadline: Deadline,
     ) -> Result<(), Failure> {
@@ -166,6 +190,14 @@ impl Writer {
                 Err((error, _)) => return Err(Failure::of("write a record")(error)),
             }
         }
+    }
+}
+
+/// Lets the client tell what it has to: deliveries, errors, log lines. One call serves one of them, and there is no telling
+/// how many wait; a transaction brings about thirty.
+fn serve(producer: &BaseProducer<ProducerNotes>) {
+    for _ in 0..32 {
+        producer.poll(Duration::ZERO);
     }
 }
 
