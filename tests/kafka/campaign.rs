@@ -19,7 +19,6 @@ mod brokers;
 mod kills;
 mod late;
 mod moves;
-mod outage;
 mod stage;
 mod witness;
 

@@ -366,9 +366,9 @@ impl Member {
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 Err(unreachable(what(), reason(error)))
             }
-            // The client reconnects and joins again by itself.
+            // The client reconnects and joins again by itself, and has said so in its own words.
             _ => {
-                tracing::warn!(target: "kafka", member = self.name, "{}", reason(error));
+                tracing::debug!(target: "kafka", member = self.name, "{}", reason(error));
                 Ok(())
             }
         }

@@ -24,7 +24,7 @@ const POINTS: [(On, Api); 9] = [
 fn a_world_does_not_notice_processes_that_are_killed() {
     let Some(cluster) = lent() else { return };
     let kills = size("KILLS", 16);
-    let plan = Plan { name: "kills", partitions: 4, replication: 1, scans: 1_000 };
+    let plan = Plan { name: "kills", partitions: 4, replication: 1, scans: 300 };
     let stage = Stage::on(&cluster, plan);
     let (servers, proxy) = (cluster.servers(Listener::Plain), cluster.proxy(1));
     // What the proxy sees is the first one's.

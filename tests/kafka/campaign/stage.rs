@@ -3,6 +3,7 @@
 //! Always true: the feed is an idempotent producer past every proxy that never gives up, so that each record is written
 //! once whatever happens; phases wait for each other as `generate --wait` does.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -10,12 +11,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Retention, create_topics};
+use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, Retention, create_topics};
 use dockside::engine::log::{Broker, Positions};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::workload::{Messages, World, WorldConfig};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::witness::{Witness, now};
 use super::{Dice, size, tell};
@@ -68,6 +71,7 @@ impl Stage {
             instance: format!("{}-outside", plan.name),
             partitions: plan.partitions,
             replication: plan.replication,
+            properties: Properties::from_iter([("reconnect.backoff.max.ms", "1000")]),
             // The world's times are of long ago.
             retention: Retention {
                 scans_ms: None,
@@ -164,6 +168,14 @@ impl Stage {
         let mut feed = Feed {
             ends: Positions::new(),
             stage: self,
+            hops: plain::client(&self.kafka.bootstrap_servers)
+                .set("group.id", "feed")
+                .set("enable.auto.commit", "false")
+                .set("enable.partition.eof", "true")
+                .set("fetch.wait.max.ms", "10")
+                .set("isolation.level", "read_committed")
+                .create()
+                .expect("a consumer"),
             pace,
             producer: plain::client(&self.kafka.bootstrap_servers)
                 .set("enable.idempotence", "true")
@@ -226,6 +238,8 @@ struct Feed<'a> {
     /// Of the lanes that are fed: who writes without transactions knows the offsets.
     ends: Positions,
     pace: &'a Pace,
+    /// Looks whether the stations have anything more to tell each other.
+    hops: BaseConsumer,
     producer: BaseProducer,
 }
 
@@ -257,8 +271,8 @@ impl Feed<'_> {
             let written = self.producer.flush(Duration::from_millis(500)).is_ok();
             let read = || {
                 let committed = broker.committed().ok()?;
-                let read = self.ends.iter().all(|(place, end)| committed[place] == *end);
-                (read && broker.is_caught_up().ok()?).then_some(())
+                let fed = self.ends.iter().all(|(place, end)| committed[place] == *end);
+                (fed && self.are_hops_read(&committed) && broker.committed().ok()? == committed).then_some(())
             };
             if written && read().is_some() {
                 return;
@@ -266,6 +280,33 @@ impl Feed<'_> {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("waited too long for the world to be read:\n{}", self.stage.logs());
+    }
+}
+
+impl Feed<'_> {
+    /// Whether no committed hop is behind these positions.
+    fn are_hops_read(&self, committed: &Positions) -> bool {
+        let mut left = TopicPartitionList::new();
+        for ((_, partition), next) in committed.iter().filter(|((lane, _), _)| *lane == Lane::Hops) {
+            let (partition, next) = (i32::try_from(partition.0), i64::try_from(*next));
+            let (partition, next) = (partition.expect("few"), Offset::Offset(next.expect("few")));
+            let hops = format!("{}hops", self.stage.kafka.topic_prefix);
+            left.add_partition_offset(&hops, partition, next).expect("an offset");
+        }
+        // A new assignment: every partition reaches its end anew.
+        self.hops.assign(&left).expect("an assignment by hand");
+        let mut ended = BTreeSet::new();
+        for _ in 0..100 {
+            match self.hops.poll(Duration::from_millis(20)) {
+                Some(Ok(_)) => return false,
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
+                Some(Err(_)) | None => {}
+            }
+            if ended.len() == left.count() {
+                return true;
+            }
+        }
+        false
     }
 }
 
