@@ -1,6 +1,5 @@
 //! Brokers of three that die, stop for a while, or coordinate no longer.
 
-use super::moves::goes_on;
 use super::stage::{Plan, Run, Stage};
 use super::{size, tell};
 use crate::kafka::cluster::{Cluster, Coordinator, Listener, Setup};
@@ -57,7 +56,7 @@ fn a_world_does_not_notice_brokers_that_fail() {
             // With two of three away nothing could be written at all.
             cluster.wait_in_sync();
             let records = witness.records();
-            goes_on(witness, records);
+            pace.goes_on(witness, records);
             runs.iter_mut().for_each(Run::assert_lives);
             tell(&format!(
                 "brokers: {fault:?}, node {node} for {span:?}: longest pause {:?}",

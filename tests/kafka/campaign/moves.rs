@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::stage::{Plan, Run, Stage};
-use super::witness::Witness;
 use super::{size, tell};
 use crate::kafka::cluster::{Cluster, Listener, lent};
 
@@ -45,7 +44,7 @@ fn a_world_does_not_notice_processes_that_come_and_go_and_a_broker_that_is_away(
             }
             // Longer than the session of a member that is gone.
             std::thread::sleep(Duration::from_secs(8));
-            goes_on(witness, records);
+            pace.goes_on(witness, records);
             runs.iter_mut().for_each(Run::assert_lives);
             tell(&format!("moves: {step:?}: longest pause {:?}", witness.take_longest()));
             pace.harmed();
@@ -67,13 +66,4 @@ fn leave(cluster: &mut Cluster, runs: &mut [Run]) {
     for (before, after) in before.iter().zip(&after) {
         assert!(*after < before + GROWTH_KIB, "grew from {before} to {after} KiB");
     }
-}
-
-/// Something is committed after so many records.
-pub(super) fn goes_on(witness: &Witness, records: u64) {
-    let goes_on = (0..6_000).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        witness.records() > records
-    });
-    assert!(goes_on, "no epoch within a minute");
 }

@@ -52,6 +52,8 @@ pub(super) struct Pace {
     harms: u64,
     harmed: AtomicU64,
     scans: u64,
+    /// The feed is at its end.
+    fed: AtomicBool,
     given_up: AtomicBool,
 }
 
@@ -120,7 +122,10 @@ impl Stage {
              dead_letters_days = 0\n\
              [engine]\nclock = \"input\"\nepoch_ms = 20\nworkers = {WORKERS}\npartitions = {partitions}\n"
         );
-        std::fs::write(&file, text).expect("a file in a directory of ours");
+        // Once: an earlier process may just be reading it.
+        if !file.exists() {
+            std::fs::write(&file, text).expect("a file in a directory of ours");
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_dockside"));
         command.arg(what).arg("-c").arg(file);
         command
@@ -143,12 +148,13 @@ impl Stage {
             harms,
             harmed: AtomicU64::new(0),
             scans: self.world.scans,
+            fed: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
         };
         let state = format!("{}state", self.kafka.topic_prefix);
         let witness = Witness::start(&self.kafka.bootstrap_servers, &state, self.plan.partitions);
         std::thread::scope(|scope| {
-            let _ends = EndsWithPanic(&pace);
+            let _ends = EndsWithPanic(&pace, self);
             let feed = scope.spawn(|| self.feed(&pace));
             harm(&pace, &witness);
             let harmed = pace.harmed.load(Ordering::Acquire);
@@ -200,6 +206,7 @@ impl Stage {
             }
             feed.wait_until_read(&broker);
         }
+        pace.fed.store(true, Ordering::Release);
     }
 
     /// `verify` finds nothing, in all that was written since the first epoch.
@@ -316,6 +323,15 @@ impl Pace {
         self.harmed.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Waits until something is committed after so many records. (All that is fed was read in time.)
+    pub(super) fn goes_on(&self, witness: &Witness, records: u64) {
+        let goes_on = (0..6_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            witness.records() > records || self.fed.load(Ordering::Acquire)
+        });
+        assert!(goes_on, "no epoch within a minute");
+    }
+
     /// Takes its time after so many scans: each harm has its share of them, in small pieces. When that is used up they only
     /// drip, so that there is always something to read.
     fn keep(&self, sent: u64) {
@@ -326,7 +342,7 @@ impl Pace {
             return;
         }
         if sent > share * (harmed + 1) {
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(200));
         } else if sent.is_multiple_of((share / 40).max(1)) {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -337,12 +353,15 @@ impl Pace {
     }
 }
 
-/// A feed does not outlast the harm that failed.
-struct EndsWithPanic<'a>(&'a Pace);
+/// A feed does not outlast the harm that failed, and what the processes said shows beside the failure.
+struct EndsWithPanic<'a>(&'a Pace, &'a Stage);
 
 impl Drop for EndsWithPanic<'_> {
     fn drop(&mut self) {
-        self.0.given_up.store(std::thread::panicking(), Ordering::Release);
+        if std::thread::panicking() {
+            self.0.given_up.store(true, Ordering::Release);
+            tell(&self.1.logs());
+        }
     }
 }
 
