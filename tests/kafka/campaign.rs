@@ -41,16 +41,26 @@ fn tell(text: &str) {
 struct Dice(u64);
 
 impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `sides`.
+    fn roll(&mut self, sides: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(sides)).expect("below a number of 32 bits")
+    }
+
+    /// One of these.
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        let count = u32::try_from(of.len()).expect("few");
+        of[self.roll(count) as usize]
     }
 
     /// Milliseconds between these.
     fn span(&mut self, least_ms: u64, most_ms: u64) -> Duration {
-        Duration::from_millis(least_ms + self.roll(most_ms - least_ms + 1))
+        Duration::from_millis(least_ms + self.next() % (most_ms - least_ms + 1))
     }
 }

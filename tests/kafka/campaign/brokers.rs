@@ -31,12 +31,10 @@ fn a_world_does_not_notice_brokers_that_fail() {
     let mut runs = [stage.run(0, &servers), stage.run(1, &servers)];
     let mut dice = stage.dice();
     stage.play(faults, |pace, witness| {
-        for number in 0..faults {
+        for fault in FAULTS.into_iter().cycle().take(usize::try_from(faults).expect("few")) {
             std::thread::sleep(dice.span(500, 3_000));
-            let fault = FAULTS[(number % FAULTS.len() as u64) as usize];
-            let any = u32::try_from(1 + dice.roll(3)).expect("few");
-            let worker =
-                format!("{}-{}-{}", stage.group(), stage.instance(dice.roll(2) as u32), dice.roll(2));
+            let any = 1 + dice.roll(3);
+            let worker = format!("{}-{}-{}", stage.group(), stage.instance(dice.roll(2)), dice.roll(2));
             let node = match fault {
                 Fault::Dies | Fault::Pauses => any,
                 Fault::GroupMoves => cluster.coordinator(Coordinator::Group(stage.group())),

@@ -37,8 +37,8 @@ fn a_world_does_not_notice_processes_that_are_killed() {
                 std::thread::sleep(dice.span(100, 2_000));
                 1
             } else {
-                let (on, api) = POINTS[dice.roll(POINTS.len() as u64) as usize];
-                let skipped = dice.roll(5);
+                let (on, api) = dice.pick(&POINTS);
+                let skipped = u64::from(dice.roll(5));
                 proxy.set(&[]);
                 // It need not come: between two phases nobody has anything to commit.
                 let come = (0..3_000).any(|_| {
