@@ -220,6 +220,8 @@ impl Stage {
             report = String::from_utf8_lossy(&ran.stdout).into_owned();
             if ran.status.success() {
                 tell(report.trim_end());
+                let looked = self.said("looking for our positions");
+                tell(&format!("{}: positions were looked for {looked} times", self.plan.name));
                 return;
             }
             let _ = write!(report, "{}", String::from_utf8_lossy(&ran.stderr));
@@ -228,12 +230,22 @@ impl Stage {
         panic!("verify is not content:\n{report}\n{}", self.logs());
     }
 
+    /// What each process wrote.
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let files = std::fs::read_dir(self.home.path()).expect("a directory of ours").flatten();
+        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "log"))
+    }
+
+    /// How often the processes said so.
+    fn said(&self, words: &str) -> usize {
+        let count = |path| std::fs::read_to_string(path).unwrap_or_default().matches(words).count();
+        self.files().map(count).sum()
+    }
+
     /// The last words of every process.
     fn logs(&self) -> String {
         let mut logs = String::new();
-        let files = std::fs::read_dir(self.home.path()).expect("a directory of ours").flatten();
-        for path in files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "log"))
-        {
+        for path in self.files() {
             let _ = write!(logs, "{}:\n{}\n", path.display(), last_lines(&path));
         }
         logs
