@@ -180,6 +180,14 @@ impl Cluster {
         self.leader(topic, i32::try_from(partition).expect("few"))
     }
 
+    /// Waits until every node has every partition.
+    pub(super) fn wait_in_sync(&self) {
+        self.metadata(None, "replicas in sync", |metadata| {
+            let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            partitions.all(|of| of.leader() >= 0 && of.isr().len() == of.replicas().len())
+        });
+    }
+
     /// Asks until the answer fits.
     fn metadata(&self, topic: Option<&str>, what: &str, mut fits: impl FnMut(&Metadata) -> bool) {
         let client: BaseConsumer = ClientConfig::new()

@@ -5,6 +5,7 @@
 //! proxy before them that delays, drops, holds or cuts one kind of request ([`proxy`]). [`security`] has one with TLS
 //! and SASL. No test asserts a time.
 
+mod campaign;
 mod cluster;
 mod lookups;
 mod plain;

@@ -95,7 +95,9 @@ pub(super) fn create_replicated_topic(bootstrap_servers: &str, name: &str, parti
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create().expect("an admin client");
     let topic =
-        NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas));
+        NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas))
+            // A world's times may be those to come.
+            .set("message.timestamp.after.max.ms", "9223372036854775807");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let created = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(created.expect("an answer").iter().all(Result::is_ok), "{name} was created");

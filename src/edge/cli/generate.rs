@@ -95,8 +95,11 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 
 /// With `--wait`: until the running service has read everything.
 fn wait_if_told(args: &GenerateArgs, broker: &KafkaBroker) -> Result<(), Failure> {
-    while args.wait && broker.lag().map_err(|error| log_failure(&error))? > 0 {
-        std::thread::sleep(Duration::from_millis(100));
+    if args.wait {
+        let failed = |error| log_failure(&error);
+        while !broker.is_caught_up().map_err(failed)? {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
     Ok(())
 }

@@ -79,6 +79,13 @@ impl KafkaBroker {
         Ok(groups.groups().first().map(|group| owners::addresses(group, topic)).unwrap_or_default())
     }
 
+    /// Whether everything that is there was read. The lanes are looked at one after the other, and what is read of one
+    /// writes to another: only if nobody committed meanwhile, none was missed.
+    pub fn is_caught_up(&self) -> Result<bool, LogError> {
+        let before = self.committed()?;
+        Ok(self.lag()? == 0 && self.committed()? == before)
+    }
+
     /// A name that no other process and no other handle uses: appends of one never end those of another.
     fn feed_name(&self) -> String {
         static HANDLES: AtomicU64 = AtomicU64::new(0);

@@ -21,7 +21,7 @@ use super::config::KafkaConfig;
 use super::names::{
     TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
-use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
 use super::queue::{DataQueue, Enough, Fetched};
 use super::reader::Reader;
 use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
@@ -44,6 +44,9 @@ pub(super) struct Member {
     fetched: [VecDeque<Polled>; Lane::ALL.len()],
     /// A revocation that was reported and waits for the next poll.
     returning: bool,
+    /// The client says that a position is gone. It also says so when a broker that came back could not answer at once, so
+    /// that we look for ourselves, and begin anew if it is still there.
+    astray: bool,
 }
 
 /// What a poll of the member brought.
@@ -87,6 +90,7 @@ impl Member {
             places: BTreeMap::new(),
             fetched: Default::default(),
             returning: false,
+            astray: false,
         })
     }
 
@@ -94,7 +98,16 @@ impl Member {
     pub(super) fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Happened, LogError> {
         assert!(max > 0, "a poll for no record");
         if std::mem::take(&mut self.returning) {
+            let ours = self.partitions();
             self.let_go()?;
+            // Where the group did not take them, they are still ours.
+            if std::mem::take(&mut self.astray) && !self.consumer.context().is_called_back() {
+                let each = |lane: Lane| {
+                    let topic = self.names.of(lane.topic());
+                    ours.iter().map(move |partition| (topic.to_owned(), kafka_partition(*partition)))
+                };
+                return Ok(Happened::Given(Lane::ALL.into_iter().flat_map(each).collect()));
+            }
         }
         let deadline = Deadline::after(wait);
         loop {
@@ -137,9 +150,15 @@ impl Member {
             }
         }
         match self.consumer.context().next() {
+            None if self.astray && !self.places.is_empty() => {
+                self.returning = true;
+                let partitions = self.partitions().into_iter().collect();
+                Ok(Some(Happened::Polled(Polled::Revoked { partitions, lost: true })))
+            }
             None => Ok(None),
             Some(Rebalanced::Assign(listed)) => Ok(Some(Happened::Given(listed))),
             Some(Rebalanced::Revoke { lost }) => {
+                self.astray = false;
                 let partitions = self.partitions().into_iter().collect::<Vec<_>>();
                 if partitions.is_empty() {
                     self.let_go()?;
@@ -176,6 +195,7 @@ impl Member {
         }
         let partitions: BTreeSet<Partition> = given.into_keys().collect();
         let positions = self.committed(&partitions, reader)?;
+        self.are_there(&positions, reader)?;
 
         // The queues come first: from the first record on, all of a partition is in its lane's queue. They are new, so
         // that nothing of an older assignment can be in them.
@@ -190,6 +210,30 @@ impl Member {
             .assign(&assignment)
             .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
         Ok(positions)
+    }
+
+    /// Refuses positions whose records are gone. A leader of a moment ago may not know yet how far its log is committed.
+    fn are_there(&self, positions: &Positions, reader: &Reader) -> Result<(), LogError> {
+        for (&(lane, partition), &next) in positions {
+            let deadline = Deadline::after(PATIENCE);
+            loop {
+                let (start, end) = reader.ends(lane.topic(), partition)?;
+                if (start..=end).contains(&next) {
+                    break;
+                }
+                if next < start || deadline.is_over() {
+                    return Err(refused(
+                        format!("read {lane:?} of partition {partition} as `{}`", self.name),
+                        format!(
+                            "the committed position {next} is no longer there, only {start} to {end} (retention or a \
+                             re-created topic): records were lost"
+                        ),
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        Ok(())
     }
 
     fn let_go(&mut self) -> Result<(), LogError> {
@@ -296,7 +340,8 @@ impl Member {
             return Ok(wanted);
         }
         // Reading committed records only, the client asks for stable offsets: it waits for open transactions.
-        let committed = Deadline::after(PATIENCE)
+        let committed = Patience::Endless
+            .deadline()
             .retry(|| self.consumer.committed_offsets(self.listed(&wanted), REQUEST))
             .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
         let mut positions = Positions::new();
@@ -343,17 +388,18 @@ impl Member {
     }
 
     /// What the client's error means: nothing that it does not repair itself, or the end of this worker.
-    fn judge(&self, error: &KafkaError) -> Result<(), LogError> {
+    fn judge(&mut self, error: &KafkaError) -> Result<(), LogError> {
         let what = || format!("read as `{}`", self.name);
         let Some(code) = error.rdkafka_error_code() else {
             return Err(unreachable(what(), reason(error)));
         };
         match code {
             Code::FencedInstanceId => Err(name_taken(&self.name)),
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => Err(refused(
-                what(),
-                "a committed position is no longer there (retention or a re-created topic): records were lost",
-            )),
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+                tracing::warn!(target: "kafka", member = self.name, "looking for our positions: {}", reason(error));
+                self.astray = true;
+                Ok(())
+            }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
                 Err(refused(what(), "a topic or partition is gone"))
             }
@@ -365,9 +411,9 @@ impl Member {
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 Err(unreachable(what(), reason(error)))
             }
-            // The client reconnects and joins again by itself.
+            // The client reconnects and joins again by itself, and has said so in its own words.
             _ => {
-                tracing::warn!(target: "kafka", member = self.name, "{}", reason(error));
+                tracing::debug!(target: "kafka", member = self.name, "{}", reason(error));
                 Ok(())
             }
         }

@@ -1,29 +1,69 @@
 //! Deadlines of the edge: how long we wait for a broker.
 //!
-//! Enters: a span. Leaves: whether it is over. Always true: nothing waits for ever.
+//! Enters: a span, or the will to wait out any outage. Leaves: whether it is over. Always true: whoever looks from outside
+//! gives up in time; a worker does not, since giving up would not bring the broker back, and says so while it waits. What
+//! waiting cannot change (a refusal, a missing right) ends both at once.
 
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::names::reason;
+use crate::engine::log::LogError;
 
 /// One request.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
 /// A request with its repetitions, before the worker gives up. Longer than a transaction of a worker that is gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An instant after which waiting ends.
+/// Between two tries of a request, at first and at the most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often somebody who waits says so.
+const REMIND: Duration = Duration::from_secs(10);
+
+/// How long requests are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For [`PATIENCE`].
+    Limited,
+    /// Until the broker is back.
+    Endless,
+}
+
+impl Patience {
+    /// Beginning now.
+    pub(super) fn deadline(self) -> Deadline {
+        match self {
+            Patience::Limited => Deadline::after(PATIENCE),
+            Patience::Endless => Deadline(None),
+        }
+    }
+
+    /// What took [`PATIENCE`] and may still come: the end, or as much time again.
+    pub(super) fn renewed(self, error: LogError) -> Result<Deadline, LogError> {
+        match self {
+            Patience::Limited => Err(error),
+            Patience::Endless => {
+                tracing::warn!(target: "kafka", "still waiting: {error}");
+                Ok(Deadline::after(PATIENCE))
+            }
+        }
+    }
+}
+
+/// An instant after which waiting ends, if it does.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline(Instant);
+pub(super) struct Deadline(Option<Instant>);
 
 impl Deadline {
     #[expect(clippy::disallowed_methods, reason = "the edge waits for a broker in real time")]
     pub(super) fn after(span: Duration) -> Deadline {
-        Deadline(Instant::now() + span)
+        Deadline(Some(Instant::now() + span))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the edge waits for a broker in real time")]
     pub(super) fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn is_over(self) -> bool {
@@ -35,11 +75,19 @@ impl Deadline {
         self,
         mut request: impl FnMut() -> Result<T, KafkaError>,
     ) -> Result<T, KafkaError> {
+        let (mut pause, longest) = PAUSE;
+        let mut reminder = Deadline::after(REMIND);
         loop {
             match request() {
                 Err(error) if may_pass(&error) && !self.is_over() => {
-                    tracing::debug!(target: "kafka", "again: {error}");
-                    std::thread::sleep(Duration::from_millis(50));
+                    if reminder.is_over() {
+                        tracing::warn!(target: "kafka", "still waiting for the brokers: {}", reason(&error));
+                        reminder = Deadline::after(REMIND);
+                    } else {
+                        tracing::debug!(target: "kafka", "again: {}", reason(&error));
+                    }
+                    std::thread::sleep(pause.min(self.left()));
+                    pause = (pause * 2).min(longest);
                 }
                 outcome => return outcome,
             }

@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
-use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
 use crate::engine::log::{LogError, Record};
 use crate::model::{Partition, Timestamp, Topic};
 
@@ -49,6 +49,7 @@ pub(super) struct Reader {
     config: KafkaConfig,
     committed: ClientConfig,
     observer: BaseConsumer<Quiet>,
+    patience: Patience,
 }
 
 impl Reader {
@@ -57,7 +58,13 @@ impl Reader {
             .observer(name)
             .create_with_context(Quiet)
             .map_err(|error| unreachable("create a client", reason(&error)))?;
-        Ok(Reader { config: config.clone(), committed: config.reader(name), observer })
+        let patience = Patience::Limited;
+        Ok(Reader { config: config.clone(), committed: config.reader(name), observer, patience })
+    }
+
+    /// The same, for a worker: waits until the brokers are back, however long they are away.
+    pub(super) fn waiting(self) -> Reader {
+        Reader { patience: Patience::Endless, ..self }
     }
 
     /// What tells this cluster from others.
@@ -67,7 +74,9 @@ impl Reader {
 
     /// All topics that exist.
     pub(super) fn topics(&self) -> Result<Vec<Present>, LogError> {
-        let metadata = Deadline::after(PATIENCE)
+        let metadata = self
+            .patience
+            .deadline()
             .retry(|| self.observer.fetch_metadata(None, REQUEST))
             .map_err(|error| {
                 unreachable(format!("list the topics of {}", self.config.bootstrap_servers), reason(&error))
@@ -94,7 +103,9 @@ impl Reader {
         partition: Partition,
     ) -> Result<(u64, u64), LogError> {
         let names = self.config.names();
-        let (low, high) = Deadline::after(PATIENCE)
+        let (low, high) = self
+            .patience
+            .deadline()
             .retry(|| client.fetch_watermarks(names.of(topic), kafka_partition(partition), REQUEST))
             .map_err(|error| {
                 unreachable(
@@ -122,14 +133,15 @@ impl Reader {
 
         // Such a client sees the stable end. Only because it is past `to` does reaching an end of the partition mean
         // that everything before `to` was read. A transaction that holds it back ends at the latest with its timeout.
-        let deadline = Deadline::after(PATIENCE);
+        let mut deadline = Deadline::after(PATIENCE);
         let to = loop {
             let (_, stable) = self.watermarks(&consumer, topic, partition)?;
             match until {
                 Until::StableEnd => break stable,
                 Until::Offset(to) if to <= stable => break to,
                 Until::Offset(_) if deadline.is_over() => {
-                    return Err(unreachable(what(), "an older transaction stays open"));
+                    let error = unreachable(what(), "an older transaction stays open");
+                    deadline = self.patience.renewed(error)?;
                 }
                 Until::Offset(_) => std::thread::sleep(Duration::from_millis(20)),
             }
@@ -169,11 +181,16 @@ impl Reader {
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     return Err(refused(what(), "its start is no longer there"));
                 }
+                Some(Err(error))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
+                {
+                    return Err(failed(error));
+                }
                 Some(Err(error)) => tracing::warn!(target: "kafka", "{}: {}", what(), reason(&error)),
                 None => {}
             }
             if silent.is_over() {
-                return Err(unreachable(what(), "nothing came for too long"));
+                silent = self.patience.renewed(unreachable(what(), "nothing came for too long"))?;
             }
         }
     }

@@ -22,7 +22,7 @@ use rdkafka::util::Timeout;
 use super::clients::ProducerNotes;
 use super::config::KafkaConfig;
 use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
-use super::patience::{Deadline, PATIENCE};
+use super::patience::{Deadline, Patience};
 use crate::engine::log::{LogError, OutRecord, Outbox};
 use crate::model::Topic;
 
@@ -43,6 +43,7 @@ pub(super) struct Writer {
     config: ClientConfig,
     names: TopicNames,
     timeout: Duration,
+    patience: Patience,
     rotates: bool,
     /// Numbers in the outbox and offsets of the state records of the last transaction.
     offsets: Vec<(usize, u64)>,
@@ -79,9 +80,16 @@ impl Writer {
         let config = config.transactional_producer(name);
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
-        let mut writer = Writer { config, names, timeout, rotates, offsets: Vec::new(), producer: None };
+        let patience = Patience::Limited;
+        let mut writer =
+            Writer { config, names, timeout, patience, rotates, offsets: Vec::new(), producer: None };
         writer.reopen()?;
         Ok(writer)
+    }
+
+    /// The same, for a worker: waits until the brokers are back, however long they are away.
+    pub(super) fn waiting(self) -> Writer {
+        Writer { patience: Patience::Endless, ..self }
     }
 
     /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
@@ -91,7 +99,8 @@ impl Writer {
         let failed = |error: KafkaError| unreachable(what(), reason(&error));
         let producer: BaseProducer<ProducerNotes> =
             self.config.create_with_context(ProducerNotes::default()).map_err(failed)?;
-        Deadline::after(PATIENCE)
+        self.patience
+            .deadline()
             .retry(|| {
                 let outcome = producer.init_transactions(self.timeout);
                 producer.poll(Duration::ZERO);
