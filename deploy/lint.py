@@ -17,8 +17,6 @@ import yaml
 KUBERNETES = "1.33"
 # What a clean end of dockside is meant to take at most, in seconds.
 SHUTDOWN_SECONDS = 30
-# Section [http] of the configuration.
-HTTP_KEYS = {"http.listen", "http.advertise", "http.token"}
 # Labels that Prometheus adds.
 ADDED_LABELS = {"job", "instance", "le"}
 
@@ -51,7 +49,7 @@ def keys_of(table, path=""):
 
 
 def known_keys():
-    return set(keys_of(tomllib.loads(Path("config/dockside.toml").read_text()))) | HTTP_KEYS
+    return set(keys_of(tomllib.loads(Path("config/dockside.toml").read_text())))
 
 
 def variables_of(keys):

@@ -7,6 +7,10 @@ mod conformance;
 #[cfg(feature = "edge")]
 mod cli;
 
+/// The service as probes, scrapers and people ask it.
+#[cfg(feature = "edge")]
+mod http;
+
 /// What must not be in the sources.
 mod tidy;
 

@@ -4,11 +4,13 @@
 //! a worker that fails stops the crew; stopping closes the open epochs and writes images first.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::clock;
+use super::desk::{Desk, Question, Watched};
 use crate::engine::log::{Broker, Log, LogError, Positions};
 use crate::engine::worker::{EpochReport, Turn, Worker, WorkerConfig};
 use crate::stations::{Counters, Rules};
@@ -28,29 +30,6 @@ pub struct Done {
     pub scans: u64,
 }
 
-/// What a worker shows while it works.
-#[derive(Debug, Default)]
-struct Gauge {
-    records: AtomicU64,
-    outputs: AtomicU64,
-    epochs: AtomicU64,
-    undone: AtomicU64,
-    scans: AtomicU64,
-    /// Turns that did something.
-    busy: AtomicU64,
-    /// Turns that found every lane drained.
-    quiet: AtomicU64,
-    /// Up to where the lanes were read and committed, as of the last quiet turn.
-    settled: Mutex<Positions>,
-    ended: AtomicBool,
-}
-
-impl Gauge {
-    fn settled(&self) -> MutexGuard<'_, Positions> {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Hears of committed epochs, on the worker's thread.
 pub type Observer = Arc<dyn Fn(&EpochReport) + Send + Sync>;
 
@@ -63,7 +42,7 @@ pub fn nobody() -> Observer {
 #[derive(Debug)]
 pub struct Crew {
     stop: Arc<AtomicBool>,
-    gauges: Vec<Arc<Gauge>>,
+    desks: Vec<Arc<Desk>>,
     threads: Vec<JoinHandle<Result<Counters, LogError>>>,
 }
 
@@ -82,17 +61,21 @@ impl Crew {
         B::Member: Send + 'static,
     {
         let leaving = Arc::new(Barrier::new(workers as usize));
-        let mut crew = Crew { stop: Arc::new(AtomicBool::new(false)), gauges: vec![], threads: vec![] };
+        let mut crew = Crew { stop: Arc::new(AtomicBool::new(false)), desks: vec![], threads: vec![] };
         for number in 0..workers {
             let member = broker.join(&format!("{name}-{number}"))?;
-            let worker = Worker::new(member, Arc::clone(rules), config.clone());
-            let (gauge, stop) = (Arc::new(Gauge::default()), Arc::clone(&crew.stop));
+            let (desk, asked) = Desk::new();
+            let (desk, stop) = (Arc::new(desk), Arc::clone(&crew.stop));
+            let watched = Watched::new(member, Arc::clone(&desk));
+            let worker = Worker::new(watched, Arc::clone(rules), config.clone());
+            let rules = Arc::clone(rules);
             let leaving = Arc::clone(&leaving);
             let observe = Arc::clone(observe);
-            crew.gauges.push(Arc::clone(&gauge));
+            crew.desks.push(Arc::clone(&desk));
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let _guard = AbortOnPanic;
-                work(worker, &gauge, &stop, &leaving, &observe)
+                let hands = Hands { desk: &desk, asked: &asked, rules: &rules, observe: &observe };
+                work(worker, &hands, &stop, &leaving)
             });
             crew.threads.push(thread.map_err(|error| LogError {
                 what: format!("starting worker {number}"),
@@ -103,23 +86,29 @@ impl Crew {
         Ok(crew)
     }
 
+    /// The workers' desks.
+    pub fn desks(&self) -> &[Arc<Desk>] {
+        &self.desks
+    }
+
     /// What was done so far.
     pub fn done(&self) -> Done {
-        let sum = |read: fn(&Gauge) -> &AtomicU64| {
-            self.gauges.iter().map(|gauge| read(gauge).load(Ordering::Relaxed)).sum()
+        let sum = |read: fn(&Desk) -> &AtomicU64| -> u64 {
+            self.desks.iter().map(|desk| read(desk).load(Ordering::Relaxed)).sum()
         };
+        let records = self.desks.iter().flat_map(|desk| &desk.lanes);
         Done {
-            records: sum(|gauge| &gauge.records),
-            outputs: sum(|gauge| &gauge.outputs),
-            epochs: sum(|gauge| &gauge.epochs),
-            undone: sum(|gauge| &gauge.undone),
-            scans: sum(|gauge| &gauge.scans),
+            records: records.map(|lane| lane.load(Ordering::Relaxed)).sum(),
+            outputs: sum(|desk| &desk.outputs),
+            epochs: sum(|desk| &desk.epochs),
+            undone: sum(|desk| &desk.undone),
+            scans: sum(|desk| &desk.scans),
         }
     }
 
     /// Whether a worker has ended, which before [`Crew::stop`] means that it failed.
     pub fn has_failed(&self) -> bool {
-        self.gauges.iter().any(|gauge| gauge.ended.load(Ordering::Acquire))
+        self.desks.iter().any(|desk| desk.ended.load(Ordering::Acquire))
     }
 
     /// Waits until every record is read, every due timer has fired, and what came of it is committed. False: it gave
@@ -147,7 +136,7 @@ impl Crew {
     /// none if one found something.
     fn quiet_since(&self, patience: Duration) -> Option<Vec<u64>> {
         let quiet =
-            || -> Vec<u64> { self.gauges.iter().map(|gauge| gauge.quiet.load(Ordering::Acquire)).collect() };
+            || -> Vec<u64> { self.desks.iter().map(|desk| desk.quiet.load(Ordering::Acquire)).collect() };
         let (busy, before) = (self.busy(), quiet());
         loop {
             let now = quiet();
@@ -163,13 +152,13 @@ impl Crew {
     }
 
     fn busy(&self) -> Vec<u64> {
-        self.gauges.iter().map(|gauge| gauge.busy.load(Ordering::Acquire)).collect()
+        self.desks.iter().map(|desk| desk.busy.load(Ordering::Acquire)).collect()
     }
 
     /// Whether the lanes were read and committed up to these ends.
     fn have_settled(&self, ends: &Positions) -> bool {
         let mut reached = Positions::new();
-        self.gauges.iter().for_each(|gauge| reached.extend(gauge.settled().iter()));
+        self.desks.iter().for_each(|desk| reached.extend(desk.settled().iter()));
         ends.iter().all(|(place, end)| reached.get(place).is_some_and(|reached| reached >= end))
     }
 
@@ -200,15 +189,22 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// What a worker's thread works with, beside the worker.
+struct Hands<'a> {
+    desk: &'a Desk,
+    asked: &'a Receiver<Question>,
+    rules: &'a Rules,
+    observe: &'a Observer,
+}
+
 fn work<L: Log>(
     mut worker: Worker<L>,
-    gauge: &Gauge,
+    hands: &Hands<'_>,
     stop: &AtomicBool,
     leaving: &Barrier,
-    observe: &Observer,
 ) -> Result<Counters, LogError> {
-    let turned = turn_until(&mut worker, gauge, stop, observe);
-    gauge.ended.store(true, Ordering::Release);
+    let turned = turn_until(&mut worker, hands, stop);
+    hands.desk.ended.store(true, Ordering::Release);
     // A member that leaves hands its partitions to those that still poll, so nobody leaves before all have stopped.
     leaving.wait();
     let ended = turned.and_then(|()| {
@@ -219,34 +215,34 @@ fn work<L: Log>(
     ended.map(|(counters, _member)| counters)
 }
 
-fn turn_until<L: Log>(
-    worker: &mut Worker<L>,
-    gauge: &Gauge,
-    stop: &AtomicBool,
-    observe: &Observer,
-) -> Result<(), LogError> {
+fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBool) -> Result<(), LogError> {
+    let desk = hands.desk;
+    let mut rebalances = 0;
     while !stop.load(Ordering::Acquire) {
-        match worker.turn(clock::now())? {
+        let turn = worker.turn(clock::now())?;
+        let seen = desk.rebalances.load(Ordering::Acquire);
+        let goes_on = std::mem::replace(&mut rebalances, seen) == seen;
+        if matches!(turn, Turn::Committed(_)) || !goes_on {
+            desk.show(worker, goes_on);
+        }
+        match turn {
             Turn::Worked => {
-                gauge.busy.fetch_add(1, Ordering::Release);
+                desk.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Undone => {
-                gauge.undone.fetch_add(1, Ordering::Relaxed);
-                gauge.busy.fetch_add(1, Ordering::Release);
+                desk.undone.fetch_add(1, Ordering::Relaxed);
+                desk.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Committed(report) => {
-                observe(&report);
-                gauge.records.fetch_add(report.records as u64, Ordering::Relaxed);
-                gauge.outputs.fetch_add(report.outputs as u64, Ordering::Relaxed);
-                gauge.epochs.fetch_add(1, Ordering::Relaxed);
-                gauge.scans.store(worker.counters().read, Ordering::Relaxed);
-                gauge.busy.fetch_add(1, Ordering::Release);
+                (hands.observe)(&report);
+                desk.committed(&report);
+                desk.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Idle if worker.is_drained() => {
                 if let Some(settled) = worker.settled() {
-                    gauge.settled().clone_from(settled);
+                    desk.settled().clone_from(settled);
                 }
-                gauge.quiet.fetch_add(1, Ordering::Release);
+                desk.quiet.fetch_add(1, Ordering::Release);
             }
             Turn::Idle => {}
             Turn::Fenced => {
@@ -256,6 +252,10 @@ fn turn_until<L: Log>(
                     refused: true,
                 });
             }
+        }
+        // Between two epochs nothing uncommitted can show.
+        if worker.settled().is_some() {
+            desk.answer(worker, hands.rules, hands.asked);
         }
     }
     Ok(())

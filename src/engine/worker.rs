@@ -77,6 +77,8 @@ pub enum Turn {
 pub struct EpochReport {
     /// Input records it read.
     pub records: usize,
+    /// The same by lane, in the order of [`Lane::ALL`].
+    pub lanes: [usize; Lane::ALL.len()],
     /// Records it wrote.
     pub outputs: usize,
     /// Bytes it wrote.
@@ -122,6 +124,7 @@ pub struct Worker<L> {
     positions: Positions,
     opened_at: Option<Timestamp>,
     records: usize,
+    lanes: [usize; Lane::ALL.len()],
     newest: Timestamp,
     last_tick: Timestamp,
     /// Up to where each lane was read; beyond the last record, where nothing but an end followed.
@@ -148,6 +151,7 @@ impl<L: Log> Worker<L> {
             positions: Positions::new(),
             opened_at: None,
             records: 0,
+            lanes: [0; Lane::ALL.len()],
             newest: Timestamp(0),
             last_tick: Timestamp::MIN,
             reached: Positions::new(),
@@ -342,7 +346,9 @@ impl<L: Log> Worker<L> {
     }
 
     fn records(&mut self, lane: Lane, partition: Partition, batch: &RecordBatch) {
-        let Worker { owned, rules, decoder, hops, outbox, reached, records, newest, partitions, .. } = self;
+        let Worker {
+            owned, rules, decoder, hops, outbox, reached, records, lanes, newest, partitions, ..
+        } = self;
         let Some(owned) = owned.get_mut(&partition) else { return };
         owned.touched = true;
         for record in batch.iter() {
@@ -364,6 +370,7 @@ impl<L: Log> Worker<L> {
             reached.insert((lane, partition), record.offset + 1);
         }
         *records += batch.len();
+        lanes[lane.index()] += batch.len();
     }
 
     /// Ends the epoch: timers, settling, documents, state, and one commit for all.
@@ -492,6 +499,7 @@ impl<L: Log> Worker<L> {
         }
         let report = EpochReport {
             records: self.records,
+            lanes: self.lanes,
             outputs: self.outbox.len(),
             output_bytes: self.outbox.bytes_len(),
             positions: std::mem::take(&mut self.positions),
@@ -522,6 +530,7 @@ impl<L: Log> Worker<L> {
         self.positions.clear();
         self.opened_at = None;
         self.records = 0;
+        self.lanes = [0; Lane::ALL.len()];
     }
 
     /// Up to where each lane was read, once everything before is committed; none while an epoch is open.

@@ -142,6 +142,14 @@ impl Marks {
         gap.is_err()
     }
 
+    /// Bytes that the marks take, about.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Marks>()
+            + self.spans.len() * size_of::<PlacedSpan>()
+            + self.sightings.len() * size_of::<Sighting>()
+            + self.retracted.len() * size_of::<ScanId>()
+    }
+
     /// Takes the sighting of `DELIVERED` out if it is the only one and fits the short form.
     pub(super) fn take_lone_delivered(&mut self) -> Option<LoneDelivered> {
         let (at, lone) = self.lone_delivered()?;

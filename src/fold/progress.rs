@@ -180,6 +180,11 @@ impl Progress {
         self.words.present() & !(1 << layout::FLOOR) == 0 && self.marks.is_none()
     }
 
+    /// Bytes that it takes beside its own size, about: a function of what it says, not of how it came there.
+    pub fn heap_bytes(&self) -> usize {
+        self.words.heap_bytes() + self.marks.as_ref().map_or(0, |marks| marks.bytes())
+    }
+
     /// The newest ETA.
     pub(super) fn eta(&self) -> Option<(EventTime, EventTime)> {
         self.told(layout::ETA).map(|[at, eta]| (at, eta))

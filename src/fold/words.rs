@@ -83,6 +83,11 @@ impl<const N: usize> Words<N> {
         self.present &= !(1 << position);
     }
 
+    /// Bytes of the words that have no room in the row itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        if self.len() > N { self.len() * size_of::<u32>() } else { 0 }
+    }
+
     fn len(&self) -> usize {
         self.present.count_ones() as usize
     }

@@ -11,6 +11,12 @@ pub struct Settings {
     pub before_creation_ms: i64,
     /// R11: how long progress of an unregistered number is kept after its last scan.
     pub park_ms: i64,
+    /// R11: how many bytes, about, a partition keeps of progress of unregistered numbers, and of how many numbers.
+    pub park_bytes_max: u64,
+    /// R11: see above.
+    pub park_numbers_max: u64,
+    /// How long a closed or cancelled shipment is kept after its last command.
+    pub retire_ms: i64,
     /// R19: how long after `DELIVERED` a number's life in a shipment ends.
     pub life_after_delivery_ms: i64,
     /// R20: how far ahead of its record a scan may be.
@@ -44,6 +50,9 @@ impl Default for Settings {
         Settings {
             before_creation_ms: DAY_MS,
             park_ms: 120 * DAY_MS,
+            park_bytes_max: 256 << 20,
+            park_numbers_max: 1_000_000,
+            retire_ms: 90 * DAY_MS,
             life_after_delivery_ms: 30 * DAY_MS,
             future_ms: 2 * HOUR_MS,
             age_ms_max: 400 * DAY_MS,

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Lane, Timestamp};
+use crate::model::{HOUR_MS, Lane, Timestamp};
 
 /// Who says what time it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,13 @@ pub struct StreamClock {
     /// The largest timestamp of each input, and whether it is drained (of this process only).
     commands: (Timestamp, bool),
     scans: (Timestamp, bool),
+    /// What the wall clock said last, to this process.
+    #[serde(skip)]
+    wall: Option<Timestamp>,
 }
+
+/// How far ahead of the wall clock a record may be.
+const AHEAD_MS_MAX: i64 = HOUR_MS;
 
 impl StreamClock {
     /// A clock that has seen nothing.
@@ -36,12 +42,14 @@ impl StreamClock {
             stream_time: Timestamp::MIN,
             commands: (Timestamp::MIN, false),
             scans: (Timestamp::MIN, false),
+            wall: None,
         }
     }
 
     /// Another process takes over: nobody knows yet whether the lanes are drained.
     pub fn taken_over(mut self, source: ClockSource) -> StreamClock {
         self.source = source;
+        self.wall = None;
         self.commands.1 = false;
         self.scans.1 = false;
         self
@@ -63,6 +71,12 @@ impl StreamClock {
             Lane::Commands => Some(&mut self.commands),
             Lane::Scans => Some(&mut self.scans),
         }
+    }
+
+    /// The timestamp that a record counts with: a producer whose clock is wrong must not move timers. Under the wall clock, one
+    /// that is more than an hour ahead is taken back to that hour.
+    pub fn clamped(&self, at: Timestamp) -> Timestamp {
+        self.wall.map_or(at, |wall| at.min(wall.plus_ms(AHEAD_MS_MAX)))
     }
 
     /// A record of the lane was read.
@@ -90,6 +104,9 @@ impl StreamClock {
     /// It is this late.
     pub fn tick(&mut self, at: Timestamp) {
         self.tick = self.tick.max(at);
+        if self.source == ClockSource::Wall {
+            self.wall = Some(self.tick);
+        }
     }
 
     /// Moves stream time as far as it may go, and returns it.
@@ -110,6 +127,24 @@ impl StreamClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_ahead_of_the_wall_clock_are_taken_back() {
+        let hour = Timestamp(HOUR_MS);
+        for (source, at, wanted) in [
+            (ClockSource::Wall, hour.plus_ms(100), hour.plus_ms(100)),
+            (ClockSource::Wall, hour.plus_ms(101), hour.plus_ms(100)),
+            (ClockSource::Wall, Timestamp(-5), Timestamp(-5)),
+            (ClockSource::Input, Timestamp(9 * HOUR_MS), Timestamp(9 * HOUR_MS)),
+        ] {
+            let mut clock = StreamClock::new(source);
+            assert_eq!(clock.clamped(at), at, "nobody knows how late it is");
+            clock.tick(Timestamp(100));
+            assert_eq!(clock.clamped(at), wanted, "{source:?} {at:?}");
+            // What the owner before us knew is old.
+            assert_eq!(clock.taken_over(source).clamped(at), at);
+        }
+    }
 
     #[test]
     fn a_backlog_holds_the_wall_clock_back_but_not_ticks_of_the_input() {

@@ -32,6 +32,10 @@ pub struct Counters {
     pub unknown_codes: u64,
     /// Scans that reached a bound of their progress.
     pub bounds_hit: u64,
+    /// Registrations that a number had no room for (R6).
+    pub registrations_refused: u64,
+    /// Records whose timestamp was too far ahead of the wall clock, and was taken back.
+    pub timestamps_clamped: u64,
 }
 
 impl Counters {
@@ -65,6 +69,8 @@ impl Counters {
         self.bad_commands += other.bad_commands;
         self.unknown_codes += other.unknown_codes;
         self.bounds_hit += other.bounds_hit;
+        self.registrations_refused += other.registrations_refused;
+        self.timestamps_clamped += other.timestamps_clamped;
         for (mine, theirs) in self.ignored.iter_mut().zip(&other.ignored) {
             *mine += theirs;
         }

@@ -17,7 +17,7 @@ use crate::model::{
 pub const HOP_BYTES_MAX: usize = 512 << 10;
 
 /// The layout of a packed message.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// A box of a shipment by its serial number, or the shipment's PRO. A number is never given to a second box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Registration {
     pub entered_at: Timestamp,
     /// Which registration of the unit this is; the shipment ignores views of others.
     pub generation: u32,
+    /// Whether the shipment is gone: nobody is told anything, and only older boxes still need to know where theirs ended.
+    pub retired: bool,
 }
 
 /// Where scans came from, newest last, with their event times.
@@ -114,6 +116,8 @@ pub enum Hop {
     Register { key: NumberKey, registration: Registration },
     /// To the number's partition: the unit no longer uses the number.
     Remove { key: NumberKey, shipment: ShipmentId, unit: UnitNo },
+    /// To the number's partition: the shipment is gone, and the unit with it.
+    Retire { key: NumberKey, shipment: ShipmentId, unit: UnitNo },
     /// To the number's partition: a scan that came in elsewhere.
     Scan { scan: Scan, record_time: Timestamp, source: Source },
     /// To the shipment's partition: a command that came in elsewhere, as it was written.

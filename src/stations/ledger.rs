@@ -12,7 +12,8 @@ use super::hop::{ArrivalKey, Subtotal, Verdicts};
 use super::timers::Timers;
 use super::{Documents, Rules};
 use crate::model::{
-    AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Partition, Timestamp, Topic, civil_from_days, stable_hash,
+    AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Partition, Settings, Timestamp, Topic, civil_from_days,
+    stable_hash,
 };
 
 /// An entity of the ledger in the state log.
@@ -109,7 +110,7 @@ impl LedgerStation {
     fn queue(&mut self, rules: &Rules, account: &AccountId) {
         let oldest = self.accounts.get(account).and_then(|a| a.by_day.keys().next());
         if let Some((day, _)) = oldest {
-            self.timers.push(forgotten_at(rules, *day), account.clone());
+            self.timers.push(forgotten_at(&rules.settings, *day), account.clone());
         }
     }
 
@@ -126,7 +127,7 @@ impl LedgerStation {
                 .by_day
                 .keys()
                 .copied()
-                .take_while(|(day, _)| forgotten_at(rules, *day) <= now)
+                .take_while(|(day, _)| forgotten_at(&rules.settings, *day) <= now)
                 .collect();
             if !gone.is_empty() {
                 self.touch(LedgerKey::Account(id.clone()));
@@ -326,6 +327,6 @@ impl LedgerStation {
 }
 
 /// When a day's verdicts no longer count.
-fn forgotten_at(rules: &Rules, day: i64) -> Timestamp {
-    Timestamp((day + 1) * DAY_MS).plus_ms(rules.settings.standing_ms)
+pub(super) fn forgotten_at(settings: &Settings, day: i64) -> Timestamp {
+    Timestamp((day + 1) * DAY_MS).plus_ms(settings.standing_ms)
 }

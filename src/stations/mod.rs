@@ -28,7 +28,7 @@ pub use self::hop::{
     Verdicts, read_hops,
 };
 pub use self::ledger::{LedgerKey, LedgerStation};
-pub use self::scan::{ScanInput, ScanStation};
+pub use self::scan::{Parked, REGISTRATIONS_MAX, ScanInput, ScanStation};
 pub use self::shipment::{Part, ShipmentStation, Told};
 pub use self::timers::Timers;
 use crate::carriers::Catalogue;
@@ -152,6 +152,23 @@ pub struct Stations {
     batch: Vec<ScanInput>,
 }
 
+/// How much a partition holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Scans of numbers that nobody registered.
+    pub parked_scans: u64,
+    /// Numbers that nobody registered.
+    pub parked_numbers: u64,
+    /// Bytes that these take, about: the bound is `park_bytes_max`.
+    pub parked_bytes: u64,
+    /// All numbers of the index: registered ones, parked ones, and markers.
+    pub numbers: u64,
+    /// Shipments.
+    pub shipments: u64,
+    /// Their boxes.
+    pub boxes: u64,
+}
+
 /// An entity of the state log: its kind and key as bytes, and the slice that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityKey {
@@ -232,6 +249,19 @@ impl Stations {
         &self.counters
     }
 
+    /// How much the partition holds. Costs nothing: nobody counts for it.
+    pub fn gauges(&self) -> Gauges {
+        let Parked { numbers: parked_numbers, bytes: parked_bytes } = self.scan.parked();
+        Gauges {
+            parked_scans: self.counters.parked,
+            parked_numbers,
+            parked_bytes,
+            numbers: self.scan.len() as u64,
+            shipments: self.shipment.len() as u64,
+            boxes: self.shipment.boxes(),
+        }
+    }
+
     /// The stream's clock.
     pub fn clock(&self) -> &StreamClock {
         &self.clock
@@ -256,22 +286,23 @@ impl Stations {
         hops: &mut HopWriter,
         out: &mut Documents<'_>,
     ) {
-        self.clock.see(Lane::Scans, record.timestamp);
+        let record_time = self.record_time(record);
+        self.clock.see(Lane::Scans, record_time);
         let source = Source { lane: Lane::Scans, partition: self.partition, offset: record.offset };
         let context =
             decode::Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
         let Stations { counters, batch, partition, partitions, .. } = self;
         let bytes = record.value.unwrap_or_default();
-        decoder.decode(&context, record.timestamp, record.content_type, bytes, &mut |part| {
+        decoder.decode(&context, record_time, record.content_type, bytes, &mut |part| {
             counters.read += 1;
             match part {
                 decode::Part::Scan { scan, .. } => {
                     let owner = partition_of(scan.key.number.as_str().as_bytes(), *partitions);
                     if owner == partition.0 {
-                        batch.push(ScanInput { scan, record_time: record.timestamp, source });
+                        batch.push(ScanInput { scan, record_time, source });
                     } else {
                         let number = scan.key.number.clone();
-                        let hop = Hop::Scan { scan, record_time: record.timestamp, source };
+                        let hop = Hop::Scan { scan, record_time, source };
                         hops.send(number.as_str().as_bytes(), &hop);
                     }
                 }
@@ -284,6 +315,13 @@ impl Stations {
         if self.batch.len() >= BATCH_SCANS_MAX {
             self.fold(rules);
         }
+    }
+
+    /// The timestamp that a record counts with.
+    fn record_time(&mut self, record: &InputRecord<'_>) -> Timestamp {
+        let record_time = self.clock.clamped(record.timestamp);
+        self.counters.timestamps_clamped += u64::from(record_time != record.timestamp);
+        record_time
     }
 
     /// Folds the scans that wait.
@@ -303,24 +341,18 @@ impl Stations {
         out: &mut Documents<'_>,
     ) {
         self.fold(rules);
-        self.clock.see(Lane::Commands, record.timestamp);
+        let record_time = self.record_time(record);
+        self.clock.see(Lane::Commands, record_time);
         let source = Source { lane: Lane::Commands, partition: self.partition, offset: record.offset };
         let bytes = record.value.unwrap_or_default();
         match decode::command(bytes) {
-            Ok(CommandRecord::Tick) => self.clock.tick_of_input(record.timestamp),
+            Ok(CommandRecord::Tick) => self.clock.tick_of_input(record_time),
             Ok(CommandRecord::Command(command)) => {
                 let id = command.shipment_id.as_str().as_bytes();
                 if partition_of(id, self.partitions) == self.partition.0 {
-                    self.shipment.command(
-                        rules,
-                        &mut self.counters,
-                        hops,
-                        &command,
-                        record.timestamp,
-                        source,
-                    );
+                    self.shipment.command(rules, &mut self.counters, hops, &command, record_time, source);
                 } else {
-                    let hop = Hop::Command { bytes: bytes.to_vec(), record_time: record.timestamp, source };
+                    let hop = Hop::Command { bytes: bytes.to_vec(), record_time, source };
                     hops.send(id, &hop);
                 }
             }
@@ -344,6 +376,10 @@ impl Stations {
             Hop::Remove { key, shipment, unit } => {
                 self.fold(rules);
                 self.scan.remove(key, &shipment, unit);
+            }
+            Hop::Retire { key, shipment, unit } => {
+                self.fold(rules);
+                self.scan.retire(&key, &shipment, unit);
             }
             Hop::Command { bytes, record_time, source } => {
                 let Ok(CommandRecord::Command(command)) = decode::command(&bytes) else {
@@ -371,8 +407,15 @@ impl Stations {
         self.clock.drained(lane);
     }
 
-    /// Derives what the inputs changed, then lets all timers fire that stream time has reached.
+    /// Holds what is parked within its bounds, derives what the inputs changed, then lets all timers fire that stream time
+    /// has reached.
     pub fn advance(&mut self, rules: &Rules, hops: &mut HopWriter, out: &mut Documents<'_>) {
+        self.fold(rules);
+        self.scan.evict(rules, &mut self.counters, |key, scans, progress| {
+            let detail =
+                "there is no room for more unregistered numbers, and this one was scanned longest ago";
+            unparked(rules, DeadLetterReason::ParkEvicted, detail, key, scans, progress, out);
+        });
         self.settle(rules, hops);
         let now = self.clock.advance(rules.settings.grace_ms);
         while self.next_due().is_some_and(|due| due <= now) {
@@ -388,7 +431,8 @@ impl Stations {
     /// Lets what is due at `now` happen, and derives what that changed.
     pub fn fire(&mut self, rules: &Rules, now: Timestamp, hops: &mut HopWriter, out: &mut Documents<'_>) {
         self.scan.expire(rules, &mut self.counters, now, |key, scans, progress| {
-            expired(rules, key, scans, progress, out);
+            let detail = "the number was not registered in time";
+            unparked(rules, DeadLetterReason::ParkExpired, detail, key, scans, progress, out);
         });
         self.shipment.fire(rules, now);
         self.ledger.fire(rules, now);
@@ -530,7 +574,16 @@ fn reject(
     });
 }
 
-fn expired(rules: &Rules, key: &NumberKey, scans: u32, progress: &Progress, out: &mut Documents<'_>) {
+/// A dead letter that holds what was parked of a number.
+fn unparked(
+    rules: &Rules,
+    reason: DeadLetterReason,
+    detail: &str,
+    key: &NumberKey,
+    scans: u32,
+    progress: &Progress,
+    out: &mut Documents<'_>,
+) {
     let value = serde_json::json!({
         "carrier": rules.catalogue.code(key.carrier),
         "tracking_id": key.number.as_str(),
@@ -538,8 +591,8 @@ fn expired(rules: &Rules, key: &NumberKey, scans: u32, progress: &Progress, out:
         "progress": progress.to_json(),
     });
     out.dead_letter(&DeadLetter {
-        reason: DeadLetterReason::ParkExpired,
-        detail: "the number was not registered in time",
+        reason,
+        detail,
         source: None,
         index: None,
         key: Some(key.number.as_str().as_bytes()),

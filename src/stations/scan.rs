@@ -4,13 +4,16 @@
 //! event for each registered unit whose view changed, once per settling, absolute. Always true:
 //! - progress belongs to (number, carrier), registered or not;
 //! - the floor of a number is the smallest `from` of its registrations, and nothing before it is kept;
-//! - `parked` counts the scans of a number that was never registered, and the partition's gauge is their sum.
+//! - `parked` counts the scans of a number that was never registered, and the partition's gauge is their sum;
+//! - a number whose shipments are all gone is unknown again, and none serves more than [`REGISTRATIONS_MAX`] units;
+//! - what is kept of numbers that nobody registered is within the settings' bounds after [`ScanStation::evict`].
 //!
 //! It does not know statuses, plans or commands.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use smallvec::SmallVec;
 
 use super::hop::{Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
@@ -18,7 +21,12 @@ use super::timers::Timers;
 use super::{Counters, Rules};
 use crate::fold::{Interval, Progress, View, view};
 use crate::index::{Index, Slot};
-use crate::model::{DeadLetterReason, EventTime, Ignored, NumberKey, Scan, ShipmentId, Source, Timestamp};
+use crate::model::{
+    DeadLetterReason, EventTime, Ignored, NumberKey, Scan, Settings, ShipmentId, Source, Timestamp,
+};
+
+/// R6: how many units one number serves at most.
+pub const REGISTRATIONS_MAX: usize = 1_000;
 
 /// A scan on its way into the fold.
 #[derive(Clone, Debug)]
@@ -86,6 +94,33 @@ impl Number {
             .any(|index| self.registrations[index].to.is_none() && self.interval(index).contains(at))
     }
 
+    /// Drops what registrations of retired shipments are no longer there for, and sets the floor.
+    fn registrations_changed(&mut self) {
+        // A newer box took over from its own beginning on; that stays so for the older ones while they stand.
+        let mut older_stands = false;
+        self.registrations.retain(|r| {
+            let is_box = r.unit != UnitNo::FREIGHT;
+            older_stands |= is_box && !r.retired;
+            !r.retired || (is_box && older_stands)
+        });
+        self.set_floor();
+    }
+
+    /// As if nothing had ever been heard of it.
+    fn forget(&mut self) {
+        self.progress = Progress::default();
+        self.parked = 0;
+        self.last_record_time = Timestamp::default();
+        self.known = false;
+        self.queued = false;
+    }
+
+    /// Bytes that it takes, about.
+    fn bytes(&self, key: &NumberKey) -> u64 {
+        let own = size_of::<(NumberKey, Number)>() + key.number.as_str().len();
+        (own + self.progress.heap_bytes()) as u64
+    }
+
     fn set_floor(&mut self) {
         match self.registrations.iter().map(|r| r.from).min() {
             Some(from) => {
@@ -95,6 +130,31 @@ impl Number {
                 self.progress.raise_floor(EventTime(floor));
             }
             None => self.progress.clear_floor(),
+        }
+    }
+}
+
+/// How much is kept of numbers that nobody registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parked {
+    /// How many numbers.
+    pub numbers: u64,
+    /// Bytes, about.
+    pub bytes: u64,
+}
+
+impl Parked {
+    fn add(&mut self, key: &NumberKey, number: &Number) {
+        if number.parked > 0 {
+            self.numbers += 1;
+            self.bytes += number.bytes(key);
+        }
+    }
+
+    fn take(&mut self, key: &NumberKey, number: &Number) {
+        if number.parked > 0 {
+            self.numbers -= 1;
+            self.bytes -= number.bytes(key);
         }
     }
 }
@@ -127,6 +187,7 @@ pub struct ScanStation {
     /// First touches since the last settling, for box events.
     changed: Vec<Changed>,
     timers: Timers<NumberKey>,
+    parked: Parked,
     epoch: u64,
     settling: u64,
     slots: Vec<Option<Slot>>,
@@ -140,6 +201,7 @@ impl ScanStation {
             undo: Vec::new(),
             changed: Vec::new(),
             timers: Timers::default(),
+            parked: Parked::default(),
             epoch: 1,
             settling: 1,
             slots: Vec::new(),
@@ -154,6 +216,35 @@ impl ScanStation {
     /// Whether no number is known.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
+    }
+
+    /// What is known of a number at a carrier, for people to read. None: nothing.
+    pub fn describe(&self, rules: &Rules, key: &NumberKey) -> Option<Value> {
+        let number = self.index.value(self.index.get(key)?);
+        let registrations = number.registrations.iter().enumerate().map(|(index, registration)| {
+            let Interval { from, to } = number.interval(index);
+            let unit = registration.unit;
+            json!({
+                "shipment_id": registration.shipment,
+                "unit": if unit == UnitNo::FREIGHT { Value::from("freight bill") } else { Value::from(unit.0) },
+                "fc": registration.fc,
+                "from": from,
+                "to": to,
+            })
+        });
+        (!number.is_vacant()).then(|| {
+            json!({
+                "carrier": rules.catalogue.code(key.carrier),
+                "registrations": registrations.collect::<Vec<_>>(),
+                "parked_scans": number.parked,
+                "progress": number.progress.to_json(),
+            })
+        })
+    }
+
+    /// How much is kept of numbers that nobody registered.
+    pub fn parked(&self) -> Parked {
+        self.parked
     }
 
     /// Folds a batch: one lookup for all, then each in order.
@@ -206,9 +297,13 @@ impl ScanStation {
         }
         self.touch(slot);
         let number = self.index.value_mut(slot);
+        if is_parked {
+            self.parked.take(&scan.key, number);
+        }
         number.progress = progress;
         if is_parked {
             number.parked += 1;
+            self.parked.add(&scan.key, number);
             number.last_record_time = number.last_record_time.max(input.record_time);
             if !number.queued {
                 number.queued = true;
@@ -220,17 +315,23 @@ impl ScanStation {
         }
     }
 
-    /// Takes over what the shipment station decided about a number.
+    /// Takes over what the shipment station decided about a number. Of too many registrations the newest entries go, whichever
+    /// came first.
     pub fn register(&mut self, counters: &mut Counters, key: NumberKey, registration: Registration) {
-        let slot = self.reach(key);
+        let slot = self.reach(key.clone());
         let number = self.index.value_mut(slot);
+        self.parked.take(&key, number);
         let same = |r: &Registration| r.shipment == registration.shipment && r.unit == registration.unit;
         number.registrations.retain(|r| !same(r));
         let order = |r: &Registration| (r.entered_at, r.shipment.clone(), r.unit);
         let at = number.registrations.partition_point(|r| order(r) < order(&registration));
         number.registrations.insert(at, registration);
+        if number.registrations.len() > REGISTRATIONS_MAX {
+            number.registrations.pop();
+            counters.registrations_refused += 1;
+        }
         number.known = true;
-        number.set_floor();
+        number.registrations_changed();
         counters.applied += u64::from(number.parked);
         counters.parked -= u64::from(number.parked);
         number.parked = 0;
@@ -242,7 +343,22 @@ impl ScanStation {
         let number = self.index.value_mut(slot);
         number.registrations.retain(|r| !(r.shipment == *shipment && r.unit == unit));
         number.known = true;
-        number.set_floor();
+        number.registrations_changed();
+    }
+
+    /// The shipment is gone. A number that serves no other is unknown again; the others' views stay as they are.
+    pub fn retire(&mut self, key: &NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+        let Some(slot) = self.index.get(key) else { return };
+        self.touch(slot);
+        let number = self.index.value_mut(slot);
+        for registration in &mut number.registrations {
+            registration.retired |= registration.shipment == *shipment && registration.unit == unit;
+        }
+        number.registrations_changed();
+        if number.registrations.is_empty() {
+            self.parked.take(key, number);
+            number.forget();
+        }
     }
 
     /// The earliest time at which a number may be due.
@@ -273,15 +389,50 @@ impl ScanStation {
             }
         }
         for (key, slot) in expired {
-            self.touch(slot);
-            let number = self.index.value_mut(slot);
-            counters.parked -= u64::from(number.parked);
-            counters.dead_letter(DeadLetterReason::ParkExpired, u64::from(number.parked));
-            dead_letter(&key, number.parked, &number.progress);
-            number.progress = Progress::default();
-            number.parked = 0;
-            number.last_record_time = Timestamp::default();
+            let (scans, progress) = self.give_up(slot);
+            counters.parked -= u64::from(scans);
+            counters.dead_letter(DeadLetterReason::ParkExpired, u64::from(scans));
+            dead_letter(&key, scans, &progress);
         }
+    }
+
+    /// Lets parked progress go until it is within its bounds: what was scanned longest ago first, of equally old the smaller
+    /// number; `dead_letter` gets the number, its scans and its progress.
+    pub fn evict(
+        &mut self,
+        rules: &Rules,
+        counters: &mut Counters,
+        mut dead_letter: impl FnMut(&NumberKey, u32, &Progress),
+    ) {
+        let Settings { park_bytes_max, park_numbers_max, .. } = rules.settings;
+        while self.parked.bytes > park_bytes_max || self.parked.numbers > park_numbers_max {
+            let (at, key) = self.timers.pop_due(Timestamp::MAX).expect("parked progress has a timer");
+            let Some(slot) = self.index.get(&key) else { continue };
+            let number = self.index.value_mut(slot);
+            number.queued = false;
+            let due = number.due(rules);
+            if due <= at {
+                let (scans, progress) = self.give_up(slot);
+                counters.parked -= u64::from(scans);
+                counters.dead_letter(DeadLetterReason::ParkEvicted, u64::from(scans));
+                dead_letter(&key, scans, &progress);
+            } else if due != Timestamp::MAX {
+                // It was scanned since: a later turn.
+                number.queued = true;
+                self.timers.push(due, key);
+            }
+        }
+    }
+
+    /// Takes what is parked of a number: its scans and its progress.
+    fn give_up(&mut self, slot: Slot) -> (u32, Progress) {
+        self.touch(slot);
+        let (key, number) = (self.index.key(slot), self.index.value(slot));
+        self.parked.take(key, number);
+        let number = self.index.value_mut(slot);
+        let given = (number.parked, std::mem::take(&mut number.progress));
+        number.forget();
+        given
     }
 
     /// Tells the shipments what changed since the last settling.
@@ -293,7 +444,8 @@ impl ScanStation {
                 BeforeSettling::Own(number) => number,
             };
             let now = self.index.value(changed.slot);
-            for (index, registration) in now.registrations.iter().enumerate() {
+            let told = now.registrations.iter().enumerate().filter(|(_, registration)| !registration.retired);
+            for (index, registration) in told {
                 let shown = view(&now.progress, now.interval(index), &registration.fc);
                 let same = |r: &Registration| {
                     r.generation == registration.generation
@@ -390,10 +542,10 @@ impl ScanStation {
         }
     }
 
-    /// All numbers of a slice, in the order of their keys.
+    /// All numbers of a slice, in the order of their keys; what the open epoch let go is none.
     pub fn image(&self, slice: u16, mut sink: impl FnMut(&NumberKey, &[u8])) {
         let mut bytes = Vec::new();
-        for slot in self.index.slice(slice) {
+        for slot in self.index.slice(slice).filter(|slot| !self.index.value(*slot).is_vacant()) {
             bytes.clear();
             bytes =
                 postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");
@@ -409,6 +561,9 @@ impl ScanStation {
         bytes: Option<&[u8]>,
     ) -> Result<(), postcard::Error> {
         let slot = self.index.get(&key);
+        if let Some(slot) = slot {
+            self.parked.take(&key, self.index.value(slot));
+        }
         match (bytes, slot) {
             (None, None) => {}
             (None, Some(slot)) => {
@@ -416,6 +571,7 @@ impl ScanStation {
             }
             (Some(bytes), slot) => {
                 let mut number: Number = postcard::from_bytes(bytes)?;
+                self.parked.add(&key, &number);
                 let due = number.due(rules);
                 number.queued = due != Timestamp::MAX;
                 self.timers.push(due, key.clone());
@@ -445,11 +601,13 @@ impl ScanStation {
     /// Takes back what the epoch did.
     pub fn rollback(&mut self, rules: &Rules) {
         while let Some((slot, before)) = self.undo.pop() {
+            self.parked.take(self.index.key(slot), self.index.value(slot));
             match before {
                 None => {
                     self.index.remove(slot);
                 }
                 Some(mut before) => {
+                    self.parked.add(self.index.key(slot), &before);
                     before.queued = true;
                     let due = before.due(rules);
                     if due == Timestamp::MAX {

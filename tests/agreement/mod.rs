@@ -10,11 +10,11 @@ use std::ops::Range;
 use dockside::carriers::Catalogue;
 use dockside::engine::digest::Latest;
 use dockside::engine::log::Faults;
-use dockside::model::{DeadLetterReason, Fcs, Ignored, Settings, Topic};
+use dockside::model::{DAY_MS, DeadLetterReason, Fcs, Ignored, Settings, Topic};
 use dockside::stations::Counters;
 use dockside::workload::{Keying, World, WorldConfig};
 
-use self::run::{Packing, Phases, run};
+use self::run::{Packing, Phases, run_under};
 use crate::twin::{Documents, Twin, TwinResult, first_difference};
 
 /// The seeds of a test: its own sample, or those that the environment names.
@@ -31,6 +31,15 @@ fn seeds(sample: Range<u64>) -> Range<u64> {
 
 pub(crate) fn settings() -> Settings {
     Settings { grace_ms: 0, ..Settings::default() }
+}
+
+/// Two worlds of three let shipments go soon, so that they see it happen.
+fn settings_of(seed: u64) -> Settings {
+    let settings = settings();
+    match i64::try_from(seed % 3).expect("small") {
+        0 => settings,
+        days => Settings { retire_ms: days * DAY_MS, standing_ms: 2 * DAY_MS, ..settings },
+    }
 }
 
 fn world(seed: u64) -> WorldConfig {
@@ -77,15 +86,24 @@ fn assert_agreement(seed: u64, packing: &Packing, twin: &TwinResult, latest: &La
 
 #[test]
 fn engine_and_twin_agree_over_calm_worlds() {
-    let twin = Twin::new(settings(), Catalogue::embedded(), Fcs::embedded());
-    for seed in seeds(0..2_000) {
+    let (mut retiring, mut retired) = (0, 0);
+    let catalogue = Catalogue::embedded();
+    let seeds = seeds(0..2_000);
+    let is_sample = seeds.clone().count() > 1_000;
+    for seed in seeds {
+        let twin = Twin::new(settings_of(seed), catalogue.clone(), Fcs::embedded());
         let phases = Phases::of(World::new(world(seed)));
         let told = twin.run(&phases.inputs());
         for partitions in [1, 4] {
             let packing = Packing::random(seed, partitions);
-            let (latest, counters) = run(&phases, &packing, Faults::default());
+            let (latest, counters) = run_under(settings_of(seed), &phases, &packing, Faults::default());
             assert_agreement(seed, &packing, &told, &latest, &counters);
         }
+        retiring += u64::from(told.retired > 0);
+        retired += told.retired;
+    }
+    if is_sample {
+        assert!(retiring > 200 && retired > 1_000, "{retired} shipments retired, in {retiring} worlds");
     }
 }
 
@@ -99,7 +117,7 @@ fn packaging_of_the_feed_does_not_show() {
             let config = WorldConfig { partitions, batch, keying, ..world(seed) };
             let phases = Phases::of(World::new(config));
             let packing = Packing { repeat: false, ..Packing::random(seed, partitions) };
-            let (latest, counters) = run(&phases, &packing, Faults::default());
+            let (latest, counters) = run_under(settings_of(seed), &phases, &packing, Faults::default());
             digests.push((latest.digest(), counters.applied + counters.duplicate, counters.parked));
         }
         assert!(digests.windows(2).all(|two| two[0] == two[1]), "seed {seed}: {digests:#?}");
@@ -111,10 +129,10 @@ fn crashes_and_faults_of_the_log_do_not_show() {
     for seed in seeds(5_000..5_150) {
         let phases = Phases::of(World::new(world(seed)));
         let packing = Packing { repeat: false, ..Packing::random(seed, 4) };
-        let calm = run(&phases, &packing, Faults::default());
+        let calm = run_under(settings_of(seed), &phases, &packing, Faults::default());
         let faults =
             Faults { undone: 60, in_doubt: 60, fenced: 10, short: 200, idle: 200, rebalance: 20, lost: 20 };
-        let stormy = run(&phases, &packing, faults);
+        let stormy = run_under(settings_of(seed), &phases, &packing, faults);
         assert_eq!(calm.0.digest(), stormy.0.digest(), "seed {seed}");
         let books = |c: &Counters| Counters { applied: 0, duplicate: c.applied + c.duplicate, ..c.clone() };
         assert_eq!(books(&calm.1), books(&stormy.1), "seed {seed}");

@@ -9,7 +9,7 @@ use dockside::engine::digest::Latest;
 use dockside::engine::log::{Broker, Outbox};
 use dockside::engine::log::{Faults, Sim, SimMember};
 use dockside::engine::worker::{Turn, Worker, WorkerConfig};
-use dockside::model::{Partition, Timestamp, Topic, partition_of};
+use dockside::model::{Partition, Settings, Timestamp, Topic, partition_of};
 use dockside::stations::{ClockSource, Counters, Rules};
 use dockside::workload::{Messages, World};
 
@@ -157,8 +157,18 @@ impl Cluster {
     }
 }
 
-/// Runs the world and returns the latest documents and the books.
+/// Runs the world under the usual settings.
 pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest, Counters) {
+    run_under(settings(), phases, packing, faults)
+}
+
+/// Runs the world and returns the latest documents and the books.
+pub(crate) fn run_under(
+    settings: Settings,
+    phases: &Phases,
+    packing: &Packing,
+    faults: Faults,
+) -> (Latest, Counters) {
     let mut dice = Dice(packing.seed.wrapping_mul(31) ^ 7);
     let log = Sim::with_faults(packing.partitions, packing.seed, faults);
     let config = WorkerConfig {
@@ -171,7 +181,7 @@ pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest
         secret: packing.seed,
         ..WorkerConfig::default()
     };
-    let rules = Arc::new(Rules { settings: settings(), ..Rules::embedded() });
+    let rules = Arc::new(Rules { settings, ..Rules::embedded() });
     let mut cluster = Cluster { log, rules, config, workers: Vec::new(), now: Timestamp(0) };
     for number in 0..packing.workers as usize {
         cluster.workers.push(cluster.join(number));

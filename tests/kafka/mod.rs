@@ -7,10 +7,13 @@
 
 mod campaign;
 mod cluster;
+mod lookups;
 mod plain;
 mod proxy;
+mod restore;
 mod security;
 mod shared;
+mod snapshot;
 mod topics;
 mod verify;
 mod world;

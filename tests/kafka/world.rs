@@ -17,7 +17,7 @@ use super::{created, opened};
 use crate::agreement::run::{Packing, Phases, run, tick_outbox};
 use crate::agreement::settings;
 
-const PARTITIONS: u32 = 4;
+pub(super) const PARTITIONS: u32 = 4;
 
 pub(super) fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
     let config = WorkerConfig {

@@ -12,7 +12,7 @@ use dockside::engine::state::{Recovered, Restore, StateWriter};
 use dockside::index::SLICES;
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::stations::{
-    ClockSource, Counters, Documents, HopWriter, InputRecord, Rules, Stations, StreamClock,
+    ClockSource, Counters, Documents, Gauges, HopWriter, InputRecord, Rules, Stations, StreamClock,
 };
 use dockside::workload::{Messages, Weather, World, WorldConfig};
 use serde_json::Value;
@@ -64,6 +64,8 @@ pub(crate) struct Snapshot {
     pub(crate) image: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) counters: Counters,
     pub(crate) clock: StreamClock,
+    /// Kept beside the rest, and so compared beside it.
+    pub(crate) gauges: Gauges,
 }
 
 /// A partition, its inputs, and what it wrote.
@@ -220,7 +222,7 @@ pub(crate) fn snapshot(stations: &Stations) -> Snapshot {
         });
     }
     let counters = stations.counters().clone();
-    Snapshot { image, counters, clock: stations.clock().clone() }
+    Snapshot { image, counters, clock: stations.clock().clone(), gauges: stations.gauges() }
 }
 
 /// Reads a state log back; what is wrong with it, if anything.

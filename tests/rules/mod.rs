@@ -4,6 +4,7 @@
 //! expected comes from the rulebook, never from a run; every row also obeys the laws that hold for all stories.
 
 mod books;
+mod bounds;
 mod commands;
 mod numbers;
 mod plan;
@@ -14,7 +15,10 @@ mod story;
 mod tracking;
 mod windows;
 
-use self::played::play;
+use dockside::model::Settings;
+use dockside::stations::Rules;
+
+use self::played::play_under;
 use self::story::lines;
 
 /// A name, a story, and what is said in the end: `path = value`, apart by `;` or line ends.
@@ -22,9 +26,15 @@ type Row<'a> = (&'a str, &'a str, &'a str);
 
 /// Plays each story and compares what it says; all differences are told at once.
 fn check(rows: &[Row<'_>]) {
+    check_under(&Settings::default(), rows);
+}
+
+/// The same under these settings.
+fn check_under(settings: &Settings, rows: &[Row<'_>]) {
     let mut differences = Vec::new();
     for (name, story, wants) in rows {
-        let played = play(&lines(story));
+        let rules = Rules { settings: settings.clone(), ..Rules::embedded() };
+        let played = play_under(rules, &lines(story));
         for want in wants.split(['\n', ';']).map(str::trim).filter(|want| !want.is_empty()) {
             let (path, value) = want.split_once(" = ").unwrap_or_else(|| panic!("{name}: {want}"));
             let said = played.says(path.trim());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use dockside::engine::digest::comparable;
 use dockside::engine::replay::{OutputRecord, Replay, ReplayLine};
 use dockside::model::{DeadLetterReason, Ignored, Topic};
-use dockside::stations::{Counters, Rules};
+use dockside::stations::{Counters, Gauges, Rules};
 use serde_json::Value;
 
 /// A world after a story.
@@ -18,6 +18,7 @@ pub(crate) struct Played {
     answers: Vec<Value>,
     letters: Vec<String>,
     counters: Counters,
+    gauges: Gauges,
     /// What the last line emitted.
     last: Vec<OutputRecord>,
 }
@@ -39,6 +40,7 @@ pub(crate) fn play_under(rules: Rules, lines: &[ReplayLine]) -> Played {
         answers: Vec::new(),
         letters: Vec::new(),
         counters: Counters::default(),
+        gauges: Gauges::default(),
         last: Vec::new(),
     };
     for line in lines {
@@ -47,6 +49,7 @@ pub(crate) fn play_under(rules: Rules, lines: &[ReplayLine]) -> Played {
         played.take();
     }
     played.counters = replay.stations().counters().clone();
+    played.gauges = replay.stations().gauges();
     played.obeys_the_laws();
     played
 }
@@ -129,6 +132,8 @@ impl Played {
             ("answer", _) => return self.answers.last().map(answer).expect("a command"),
             ("answers", _) => return joined(self.answers.iter().map(answer), " / "),
             ("counts", _) => return counts(&self.counters),
+            ("held", _) => return held(&self.gauges),
+            ("refused", _) => return self.counters.registrations_refused.to_string(),
             ("letters", _) => return joined(self.letters.iter().cloned(), " "),
             ("emitted", _) => return self.emitted(),
             ("shipment", name) => document(Topic::Shipments, or(name, "S")),
@@ -237,6 +242,22 @@ fn counts(counters: &Counters) -> String {
     all.push(("parked", counters.parked));
     let dead = DeadLetterReason::ALL.iter();
     all.extend(dead.map(|reason| (reason.code(), counters.dead_lettered[*reason as usize])));
+    numbered(all)
+}
+
+/// What is kept at all.
+fn held(gauges: &Gauges) -> String {
+    let Gauges { shipments, boxes, numbers, parked_numbers, .. } = *gauges;
+    numbered(vec![
+        ("shipments", shipments),
+        ("boxes", boxes),
+        ("numbers", numbers),
+        ("parked_numbers", parked_numbers),
+    ])
+}
+
+/// Those that are not zero.
+fn numbered(all: Vec<(&'static str, u64)>) -> String {
     let counted = all.into_iter().filter(|(_, count)| *count > 0);
     joined(counted.map(|(name, count)| format!("{name}={count}")), " ")
 }

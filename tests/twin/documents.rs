@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 
 use dockside::model::{
-    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, DAY_MS, Expected, Flag, Milestone,
-    MilestoneDoc, MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status,
-    Timestamp, Topic, Verdict, WindowView,
+    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Milestone, MilestoneDoc,
+    MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic,
+    Verdict, WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use super::commands::problem_key;
 use super::progress::View;
-use super::shipment::{Expectation, Judged};
+use super::shipment::{Expectation, Judged, counts_until};
 use super::world::World;
 
 /// The latest value per key of the compacted topics.
@@ -62,15 +62,12 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
             };
             put(Topic::Problems, id.clone(), &document);
         }
-        if let Some(at) = judged.verdict_time() {
-            let counts_until =
-                Timestamp((at.utc_day() + 1) * DAY_MS).plus_ms(world.rules.settings.standing_ms);
-            if world.stream_time < counts_until {
-                let is_defective = judged.problems().iter().any(|p| p.kind == ProblemKind::MissingTracking);
-                let (evaluated, defective) = days.entry(shipment.account.as_str()).or_default();
-                *evaluated += 1;
-                *defective += i64::from(is_defective);
-            }
+        let counted = |at: &Timestamp| world.stream_time < counts_until(world.rules.settings, *at);
+        if judged.verdict_time().as_ref().is_some_and(counted) {
+            let is_defective = judged.problems().iter().any(|p| p.kind == ProblemKind::MissingTracking);
+            let (evaluated, defective) = days.entry(shipment.account.as_str()).or_default();
+            *evaluated += 1;
+            *defective += i64::from(is_defective);
         }
     }
     for ((fc, day, mode), document) in &arrivals {

@@ -2,8 +2,8 @@
 //!
 //! Enters: records of a calm world, in the order of time. Leaves: the documents that a consumer of the compacted topics
 //! holds at the end, what became of every scan, and the answer to every command. Always true: it shares the
-//! vocabulary, the catalogue and the decoder with the engine and nothing else; it keeps every fact for ever and
-//! computes what is shown from all of them, every time.
+//! vocabulary, the catalogue and the decoder with the engine and nothing else; it keeps every fact until the
+//! rulebook says that it goes, and computes what is shown from all of them, every time.
 //!
 //! Reading order: `world`, `progress`, `shipment`, `commands`, `documents`.
 
@@ -58,6 +58,8 @@ pub(crate) struct TwinResult {
     pub(crate) counts: Counts,
     /// In the order of the commands, repeated ones included.
     pub(crate) outcomes: Vec<CommandOutcome>,
+    /// How many shipments were retired.
+    pub(crate) retired: u64,
 }
 
 /// The twin.
@@ -98,6 +100,7 @@ impl Twin {
         TwinResult {
             documents: documents::documents(&world),
             counts: world.counts.clone(),
+            retired: world.retired,
             outcomes: world.outcomes,
         }
     }

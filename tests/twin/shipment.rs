@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountId, BoxId, CarrierId, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode, NumberKey,
-    ProblemKind, ProblemStatus, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Verdict,
-    Window,
+    AccountId, BoxId, CarrierId, DAY_MS, ExpectedSource, FcId, Fcs, Flag, HOUR_MS, Milestone, Mode,
+    NumberKey, ProblemKind, ProblemStatus, Settings, ShipmentId, Stage, Status, Timestamp, TrackingNumber,
+    Validation, Verdict, Window,
 };
 
 use super::progress::View;
@@ -133,6 +133,11 @@ impl Shipment {
     fn tracking_is_complete(&self) -> bool {
         !self.partnered && !self.units().is_empty() && self.units().iter().all(|(number, _)| number.is_some())
     }
+}
+
+/// §6.9: until when a verdict of that time counts for the account.
+pub(crate) fn counts_until(settings: &Settings, at: Timestamp) -> Timestamp {
+    Timestamp((at.utc_day() + 1) * DAY_MS).plus_ms(settings.standing_ms)
 }
 
 /// A shipment together with what its units show.
@@ -359,11 +364,21 @@ impl Judged<'_> {
         Some(since.plus_ms(life_after_delivery_ms))
     }
 
+    /// §6.13: when a closed or cancelled shipment is kept no longer.
+    pub(crate) fn retires_at(&self, settings: &Settings) -> Option<Timestamp> {
+        if self.status() < Status::Closed {
+            return None;
+        }
+        let kept_until = self.shipment.newest_entry.plus_ms(settings.retire_ms);
+        let counts_until = self.verdict_time().map(|at| counts_until(settings, at));
+        Some(counts_until.map_or(kept_until, |until| until.max(kept_until)))
+    }
+
     /// §6.12: the next due time.
-    pub(crate) fn next_due(&self, life_after_delivery_ms: i64) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self, settings: &Settings) -> Option<Timestamp> {
         let status = self.status();
         if status >= Status::Closed {
-            return None;
+            return self.retires_at(settings);
         }
         let mut dues: BTreeSet<Timestamp> = BTreeSet::new();
         if let Some(window) = self.shipment.window {
@@ -378,7 +393,7 @@ impl Judged<'_> {
                 }
             }
         }
-        dues.extend(self.life_ends(life_after_delivery_ms));
+        dues.extend(self.life_ends(settings.life_after_delivery_ms));
         dues.into_iter().find(|due| *due > self.shipment.as_of)
     }
 

@@ -163,3 +163,30 @@ fn timers_stay_behind_the_stream() {
     assert_eq!(ticked(0), "LATE");
     assert_eq!(ticked(1), "PENDING");
 }
+
+#[test]
+fn r25_shipments_are_let_go() {
+    let cancelled = |more: Vec<Input>| {
+        let mut script = then([command("11-03T00:00", "cancel_shipment", json!({}))]);
+        script.extend(more);
+        script
+    };
+    let closed = |at: &str| {
+        let mut script = then(both("11-06T09:00", "DELIVERED"));
+        script.push(command("11-07T00:00", "report_receiving", json!({"stage": "CLOSED"})));
+        script.push(tick(at));
+        script
+    };
+    let gone = "2027-02-01T00:00:00Z";
+    check(vec![
+        ("not yet", cancelled(vec![tick("2027-01-31T23:59:59Z")]), vec![("/status", "CANCELLED".into())]),
+        ("cancelled", cancelled(vec![tick(gone)]), vec![("", absent())]),
+        ("counted", closed("2027-03-08T23:59:59Z"), vec![("/status", "CLOSED".into())]),
+        ("counted no more", closed("2027-03-09T00:00:00Z"), vec![("", absent())]),
+    ]);
+    let late = scan("2027-02-02T00:00:00Z", N[0], "IN_TRANSIT", json!({}));
+    let played = play(cancelled(vec![tick(gone), late]));
+    assert_eq!((played.result.counts.parked, played.result.retired), (1, 1));
+    let played = play(cancelled(vec![tick(gone), confirm("2027-02-02T00:00:00Z")]));
+    assert_eq!(played.answer(), "UNKNOWN_SHIPMENT");
+}

@@ -54,6 +54,13 @@ struct Holder {
     unit: usize,
 }
 
+/// Where the registration of a retired shipment began and ended: older ones go on giving way to it.
+#[derive(Clone, Copy, Debug)]
+struct Ghost {
+    from: Timestamp,
+    end: Timestamp,
+}
+
 #[derive(Debug)]
 pub(crate) struct World<'a> {
     pub(crate) rules: Rules<'a>,
@@ -61,6 +68,9 @@ pub(crate) struct World<'a> {
     pub(crate) shipments: BTreeMap<ShipmentId, Shipment>,
     /// Made anew from the shipments after every command; in the order of entries.
     registrations: BTreeMap<NumberKey, BTreeSet<Holder>>,
+    ghosts: BTreeMap<NumberKey, BTreeMap<Holder, Ghost>>,
+    /// How many shipments were retired.
+    pub(crate) retired: u64,
     results: BTreeMap<(ShipmentId, CommandId), CommandOutcome>,
     pub(crate) outcomes: Vec<CommandOutcome>,
     pub(crate) counts: Counts,
@@ -74,6 +84,8 @@ impl<'a> World<'a> {
             numbers: BTreeMap::new(),
             shipments: BTreeMap::new(),
             registrations: BTreeMap::new(),
+            ghosts: BTreeMap::new(),
+            retired: 0,
             results: BTreeMap::new(),
             outcomes: Vec::new(),
             counts: Counts::default(),
@@ -101,9 +113,14 @@ impl<'a> World<'a> {
         self.registrations.get(key).into_iter().flatten()
     }
 
+    fn ghosts(&self, key: &NumberKey) -> impl Iterator<Item = (&Holder, &Ghost)> {
+        self.ghosts.get(key).into_iter().flatten()
+    }
+
     /// §2.4.
     fn floor(&self, key: &NumberKey) -> Option<Timestamp> {
-        self.holders(key).map(|holder| self.from(&self.shipments[&holder.shipment])).min()
+        let standing = self.holders(key).map(|holder| self.from(&self.shipments[&holder.shipment]));
+        standing.chain(self.ghosts(key).map(|(_, ghost)| ghost.from)).min()
     }
 
     /// §4.2: the first instant that is no longer the holder's.
@@ -116,7 +133,9 @@ impl<'a> World<'a> {
             .filter(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
             .map(|newer| self.from(newer))
             .min();
-        [shipment.own_end(), overtaken].into_iter().flatten().min()
+        let newer = self.ghosts(key).filter(|(other, ghost)| *other > holder && ghost.end > ghost.from);
+        let overtaken_once = newer.map(|(_, ghost)| ghost.from).min().filter(|_| !shipment.is_freight());
+        [shipment.own_end(), overtaken, overtaken_once].into_iter().flatten().min()
     }
 
     /// What the units of a shipment show now.
@@ -282,6 +301,7 @@ impl<'a> World<'a> {
             }
         }
         for key in touched {
+            self.lay_ghosts(key);
             let Some(floor) = self.floor(key) else { continue };
             let number = self.numbers.entry(key.clone()).or_default();
             number.progress.cut(floor);
@@ -289,6 +309,43 @@ impl<'a> World<'a> {
             self.counts.parked -= number.parked;
             self.counts.taken += number.parked;
             number.parked = 0;
+        }
+    }
+
+    /// §4.5: ghosts are for older boxes that stand.
+    fn lay_ghosts(&mut self, key: &NumberKey) {
+        let standing: Vec<Holder> = self.holders(key).cloned().collect();
+        let oldest = standing.iter().find(|holder| !self.shipments[&holder.shipment].is_freight()).cloned();
+        if let Some(ghosts) = self.ghosts.get_mut(key) {
+            ghosts.retain(|ghost, _| {
+                let lives_again = standing.iter().any(|holder| holder.shipment == ghost.shipment);
+                oldest.as_ref().is_some_and(|oldest| oldest < ghost) && !lives_again
+            });
+        }
+    }
+
+    /// §6.13, §4.5: nothing of it is left, and numbers that no other shipment has are unknown again.
+    fn retire(&mut self, id: &ShipmentId) {
+        let shipment = self.shipments.remove(id).expect("it is due");
+        self.retired += 1;
+        self.results.retain(|(of, _), _| of != id);
+        let keys = Self::keys(&shipment);
+        if !shipment.is_freight() {
+            let ghost = Ghost {
+                from: self.from(&shipment),
+                end: shipment.own_end().expect("it was closed or cancelled"),
+            };
+            for (unit, (registration, _)) in shipment.units().into_iter().enumerate() {
+                let Some(registration) = registration else { continue };
+                let holder = Holder { entry: registration.entry, shipment: id.clone(), unit };
+                self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
+            }
+        }
+        self.register_anew(&keys);
+        for key in keys {
+            if self.holders(&key).next().is_none() {
+                self.numbers.remove(&key);
+            }
         }
     }
 
@@ -330,30 +387,33 @@ impl<'a> World<'a> {
     pub(crate) fn tick(&mut self, tick: Timestamp) {
         self.stream_time = self.stream_time.max(tick.plus_ms(-self.rules.settings.grace_ms));
         self.expire_parked();
-        let life_ms = self.rules.settings.life_after_delivery_ms;
+        let settings = self.rules.settings;
         let ids: Vec<ShipmentId> = self.shipments.keys().cloned().collect();
         let mut views: BTreeMap<ShipmentId, Vec<View>> = BTreeMap::new();
         let mut dues: BTreeSet<(Timestamp, ShipmentId)> = BTreeSet::new();
         for id in ids {
             let shipment = &self.shipments[&id];
             let shown = self.views(shipment);
-            dues.extend(self.judged(shipment, &shown).next_due(life_ms).map(|due| (due, id.clone())));
+            dues.extend(self.judged(shipment, &shown).next_due(settings).map(|due| (due, id.clone())));
             views.insert(id, shown);
         }
         while let Some((due, id)) = dues.pop_first() {
             if due > self.stream_time {
                 break;
             }
-            let shipment = self.shipments.get_mut(&id).expect("shipments stay");
-            shipment.as_of = due;
+            if self.judged(&self.shipments[&id], &views[&id]).retires_at(settings) == Some(due) {
+                self.retire(&id);
+                continue;
+            }
+            self.shipments.get_mut(&id).expect("it is due").as_of = due;
             let shipment = &self.shipments[&id];
-            let life_ends = self.judged(shipment, &views[&id]).life_ends(life_ms);
+            let life_ends = self.judged(shipment, &views[&id]).life_ends(settings.life_after_delivery_ms);
             if life_ends == Some(due) {
                 let shown = self.settle(&id);
                 views.insert(id.clone(), shown);
             }
             let shipment = &self.shipments[&id];
-            let next = self.judged(shipment, &views[&id]).next_due(life_ms);
+            let next = self.judged(shipment, &views[&id]).next_due(settings);
             dues.extend(next.map(|due| (due, id)));
         }
     }

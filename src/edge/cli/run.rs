@@ -1,5 +1,6 @@
 //! `run`: the service, on Kafka or on a directory of this machine.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,14 @@ use super::output::{Out, Progress, Summary, tell, tell_problem};
 use super::summary::Books;
 use super::topics::differences;
 use super::{ConfigArgs, hash_secret, log_failure, workers_or_cores};
-use crate::edge::config::Config;
+use crate::edge::config::{Config, HttpSettings};
 use crate::edge::crew::{Crew, nobody};
-use crate::edge::kafka::{KafkaBroker, create_topics};
-use crate::edge::problem::{Exit, Failure, Severity};
+use crate::edge::http::{Bound, Outlook, Owners, Told};
+use crate::edge::kafka::{KafkaBroker, KafkaConfig, Restoring, create_topics};
+use crate::edge::problem::{Exit, Failure, Problem, Severity};
 use crate::edge::signals::{self, Ending};
 use crate::engine::log::export::Export;
-use crate::engine::log::{Broker, Durability, Local, Recovered};
+use crate::engine::log::{Broker, Durability, Local, LogError, Recovered};
 use crate::engine::worker::WorkerConfig;
 use crate::stations::{ClockSource, Rules};
 
@@ -67,6 +69,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         },
         name: config.kafka.instance.clone(),
         format: args.format,
+        bound: bound(&config.http)?,
         ending,
     };
     match &args.local {
@@ -75,17 +78,45 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// The address of the HTTP side, taken.
+fn bound(settings: &HttpSettings) -> Result<Option<Bound>, Failure> {
+    let taken = match Bound::take(settings) {
+        Err(error) if settings.is_default && error.kind() == ErrorKind::AddrInUse => {
+            let what = "the default address of `http.listen` is taken: running without HTTP";
+            let help = "set http.listen to another address, or to \"\" if none is wanted";
+            tell_problem(&Problem::warning("E0203", what).help(help));
+            return Ok(None);
+        }
+        taken => taken.map_err(|error| cannot_serve(&error))?,
+    };
+    if let Some(bound) = &taken {
+        tell(&format!("answering on http://{}", bound.address()));
+    }
+    Ok(taken)
+}
+
+fn cannot_serve(error: &std::io::Error) -> Failure {
+    let problem = Problem::error("E0203", format!("cannot answer HTTP: {error}"));
+    Failure::new(
+        Exit::Connect,
+        problem.help("set http.listen to a free address, or to \"\" if none is wanted"),
+    )
+}
+
 struct Service {
     workers: u32,
     worker_config: WorkerConfig,
     name: String,
     format: Summary,
+    bound: Option<Bound>,
     ending: Ending,
 }
 
 impl Service {
-    fn on_kafka(&self, create: bool, config: Config) -> Result<Exit, Failure> {
-        let kafka = config.kafka_config();
+    fn on_kafka(mut self, create: bool, config: Config) -> Result<Exit, Failure> {
+        let bound = self.bound.take();
+        let advertise = bound.as_ref().and_then(Bound::advertised);
+        let kafka = KafkaConfig { advertise, ..config.kafka_config() };
         if create || config.kafka.create_topics {
             for name in create_topics(&kafka).map_err(|error| log_failure(&error))? {
                 tell(&format!("created topic {name}"));
@@ -96,7 +127,7 @@ impl Service {
             return Err(Failure { exit: Exit::Config, problems: differences });
         }
         differences.iter().for_each(tell_problem);
-        let broker = KafkaBroker::open(&kafka).map_err(|error| log_failure(&error))?;
+        let broker = Arc::new(KafkaBroker::open(&kafka).map_err(|error| log_failure(&error))?);
         tell(&format!(
             "running on {}: {} partitions, {} workers, group {}",
             kafka.bootstrap_servers,
@@ -105,7 +136,9 @@ impl Service {
             kafka.group_id
         ));
         let rules = Arc::new(config.rules());
-        let crew = self.crew(&broker, &rules)?;
+        let crew = self.crew(&*broker, &rules)?;
+        let restoring = Some(Arc::clone(broker.restoring()));
+        self.answer(bound, broker, KafkaBroker::owners, &crew, rules, restoring)?;
         let progress = Progress::service();
         while !self.ending.is_asked_for() && !crew.has_failed() {
             progress.show(crew.done().scans);
@@ -115,15 +148,20 @@ impl Service {
         self.end(crew)
     }
 
-    fn on_directory(&self, dir: &Path, input: Option<&Path>, config: Config) -> Result<Exit, Failure> {
+    fn on_directory(mut self, dir: &Path, input: Option<&Path>, config: Config) -> Result<Exit, Failure> {
         let stored = Local::stored_partitions(dir).map_err(|error| log_failure(&error))?;
         let partitions = stored.unwrap_or(config.engine.partitions);
         let (log, recovered) =
             Local::open(dir, partitions, Durability::Disk).map_err(|error| log_failure(&error))?;
+        let log = Arc::new(log);
         self.tell_start(dir, partitions, config.engine.partitions, recovered);
         let mut export = Export::open(&log, &dir.join("out")).map_err(|error| log_failure(&error))?;
         let rules = Arc::new(config.rules());
-        let crew = self.crew(&log, &rules)?;
+        let crew = self.crew(&*log, &rules)?;
+        // All partitions are here: nobody else is asked.
+        let alone = |_: &Local| Ok(Owners::new());
+        let bound = self.bound.take();
+        self.answer(bound, Arc::clone(&log), alone, &crew, rules, None)?;
         let progress = Progress::service();
         // What goes wrong with the input or the files still lets the workers end in order.
         let mut outcome = Ok(true);
@@ -188,6 +226,27 @@ impl Service {
         let workers = self.workers.min(broker.partitions());
         Crew::start(broker, rules, &self.worker_config, &self.name, workers, &nobody())
             .map_err(|error| log_failure(&error))
+    }
+
+    /// Lets the HTTP side answer, if there is one.
+    fn answer<B>(
+        &self,
+        bound: Option<Bound>,
+        broker: Arc<B>,
+        owners: fn(&B) -> Result<Owners, LogError>,
+        crew: &Crew,
+        rules: Arc<Rules>,
+        restoring: Option<Arc<Restoring>>,
+    ) -> Result<(), Failure>
+    where
+        B: Broker + Send + Sync + 'static,
+    {
+        let Some(bound) = bound else { return Ok(()) };
+        let partitions = broker.partitions();
+        let outlook = Outlook::watch(broker, owners).map_err(|error| cannot_serve(&error))?;
+        let (desks, ending) = (crew.desks().to_vec(), self.ending.clone());
+        let told = Told { desks, outlook, rules, partitions, restoring, ending };
+        bound.serve(told).map_err(|error| cannot_serve(&error))
     }
 
     fn end(&self, crew: Crew) -> Result<Exit, Failure> {

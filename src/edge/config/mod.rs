@@ -4,6 +4,7 @@
 //! [`Config`] whose every field is in its bounds, or all errors at once, each with its place. Always true: nothing
 //! behind this module checks a setting again.
 
+mod http;
 mod properties;
 mod raw;
 
@@ -12,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use http::HttpSettings;
 pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub retention: Retention,
     /// How the engine runs.
     pub engine: EngineSettings,
+    /// Section `[http]`.
+    pub http: HttpSettings,
     /// Section `[rules]`: what the rulebook marks as *(default)*.
     pub settings: Settings,
     /// The carriers.
@@ -70,6 +74,7 @@ impl Config {
             topic_prefix: self.kafka.topic_prefix.clone(),
             group_id: self.kafka.group_id.clone(),
             instance: self.kafka.instance.clone(),
+            advertise: None,
             partitions: self.engine.partitions,
             replication: self.kafka.replication,
             min_insync_replicas: self.kafka.min_insync_replicas,
@@ -77,6 +82,7 @@ impl Config {
             properties: self.kafka.properties.clone(),
             consumer_properties: self.kafka.consumer_properties.clone(),
             producer_properties: self.kafka.producer_properties.clone(),
+            snapshot_dir: self.engine.snapshot_dir.clone(),
             ..KafkaConfig::default()
         }
     }
@@ -127,6 +133,8 @@ pub struct EngineSettings {
     pub epoch_records_max: usize,
     /// Where ticks come from.
     pub clock: ClockSource,
+    /// Where the state logs are copied to.
+    pub snapshot_dir: Option<PathBuf>,
 }
 
 /// A configuration, and what is odd about it.
@@ -242,7 +250,9 @@ impl Reader<'_> {
                 epoch_records_max: self.integer("engine.epoch_records_max", 1..=10_000_000),
                 clock: self
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
+                snapshot_dir: self.path("engine.snapshot_dir"),
             },
+            http: self.http(&inputs.environment),
             settings: self.settings(),
             catalogue: self.catalogue(),
             fcs: self.fcs(),
@@ -285,6 +295,7 @@ impl Reader<'_> {
         Settings {
             before_creation_ms: ms("rules.before_creation_hours", HOUR_MS, 0..=24 * 365),
             park_ms: ms("rules.park_days", DAY_MS, 1..=3650),
+            retire_ms: ms("rules.retire_days", DAY_MS, 1..=3650),
             life_after_delivery_ms: ms("rules.life_after_delivery_days", DAY_MS, 1..=3650),
             future_ms: ms("rules.future_minutes", MINUTE_MS, 0..=24 * 60),
             age_ms_max: ms("rules.age_days_max", DAY_MS, 1..=3650),
@@ -296,6 +307,8 @@ impl Reader<'_> {
             standing_ms: ms("rules.standing_days", DAY_MS, 1..=3650),
             strict_blanks: self.boolean("rules.strict_blanks"),
             strict_fcs: self.boolean("rules.strict_fcs"),
+            park_bytes_max: self.integer("rules.park_bytes_max", 1 << 20..=1 << 40),
+            park_numbers_max: self.integer("rules.park_numbers_max", 1_000..=1 << 32),
             message_bytes_max: self.integer("rules.message_bytes_max", 1024..=1 << 30),
             command_ids_max: self.integer("rules.command_ids_max", 1..=10_000),
         }

@@ -95,7 +95,7 @@ fn at_name(problem: Problem, entry: &Entry, label: &str) -> Problem {
 }
 
 /// Puts secrets in, and registers them: `${NAME}` anywhere, or the whole value as `file:/path`.
-fn resolve(written: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
+pub(super) fn resolve(written: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
     if let Some(path) = written.strip_prefix("file:") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
         let value = text.trim_end_matches(['\r', '\n']);

@@ -3,6 +3,7 @@
 //! Enters: records to append, offsets to read from. Leaves: committed records, members, the lag. Always true: an
 //! append is one transaction, so that a reader sees all of it or nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
+use super::owners;
 use super::patience::{Deadline, PATIENCE, REQUEST};
 use super::reader::{Reader, Until, Wanted};
 use super::restoring::Restoring;
@@ -71,6 +73,17 @@ impl KafkaBroker {
     pub fn is_caught_up(&self) -> Result<bool, LogError> {
         let before = self.committed()?;
         Ok(self.lag()? == 0 && self.committed()? == before)
+    }
+
+    /// Where the owners of partitions answer, as far as the group's members tell it.
+    pub fn owners(&self) -> Result<BTreeMap<Partition, String>, LogError> {
+        let groups = self
+            .group
+            .fetch_group_list(Some(&self.config.group_id), REQUEST)
+            .map_err(|error| unreachable("ask for the group's members", reason(&error)))?;
+        let names = self.config.names();
+        let topic = names.of(Topic::Scans);
+        Ok(groups.groups().first().map(|group| owners::addresses(group, topic)).unwrap_or_default())
     }
 
     /// A name that no other process and no other handle uses: appends of one never end those of another.

@@ -17,10 +17,11 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::names::offset_of;
 use crate::edge::secret::hidden;
 
 /// The lock of a note: whoever panicked while holding it left a whole note.
@@ -172,9 +173,15 @@ impl ConsumerContext for MemberNotes {
 pub(super) struct ProducerNotes {
     failed: Mutex<Option<RDKafkaErrorCode>>,
     suspicion: Mutex<Option<String>>,
+    offsets: Mutex<Vec<(usize, u64)>>,
 }
 
 impl ProducerNotes {
+    /// The numbers and offsets of the delivered records whose offsets were wanted, since the last call.
+    pub(super) fn take_offsets(&self) -> Vec<(usize, u64)> {
+        std::mem::take(&mut locked(&self.offsets))
+    }
+
     /// The first failure since the last call.
     pub(super) fn take_failure(&self) -> Option<RDKafkaErrorCode> {
         locked(&self.failed).take()
@@ -227,12 +234,19 @@ fn leaves_requests_behind(code: RDKafkaErrorCode) -> bool {
 }
 
 impl ProducerContext for ProducerNotes {
-    type DeliveryOpaque = ();
+    /// One more than the record's number in its outbox if its offset is wanted, else 0.
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            locked(&self.failed).get_or_insert(code);
+    fn delivery(&self, result: &DeliveryResult<'_>, wanted: usize) {
+        match result {
+            Err((error, _)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                locked(&self.failed).get_or_insert(code);
+            }
+            Ok(message) if wanted > 0 => {
+                locked(&self.offsets).push((wanted - 1, offset_of(message.offset())));
+            }
+            Ok(_) => {}
         }
     }
 }

@@ -6,12 +6,15 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use std::path::PathBuf;
+
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 
 use super::names::{TopicNames, kafka_partition, reason, refused};
+use super::owners;
 use super::properties::{Client, Properties, fixed, refusal};
 use crate::engine::log::LogError;
 use crate::model::{DAY_MS, HOUR_MS, Partition, Topic};
@@ -58,6 +61,8 @@ pub struct KafkaConfig {
     pub group_id: String,
     /// This process: unique in the group, and the same after a restart. A worker appends its number.
     pub instance: String,
+    /// Where this process answers lookups, as `host:port`; its members carry it in their client IDs.
+    pub advertise: Option<String>,
     /// Partitions of the topics that are created; existing ones keep theirs.
     pub partitions: u32,
     /// Replicas of the topics that are created.
@@ -66,6 +71,8 @@ pub struct KafkaConfig {
     pub min_insync_replicas: Option<u32>,
     /// How long the topics keep what.
     pub retention: Retention,
+    /// Where the state logs are copied to, so that a restart need not fetch them.
+    pub snapshot_dir: Option<PathBuf>,
     /// Whether a worker's producer is replaced after a commit that may have left a request on its way: it could end a
     /// later transaction. Off only to show what happens then.
     pub rotates_producers: bool,
@@ -84,10 +91,12 @@ impl Default for KafkaConfig {
             topic_prefix: "dockside.".into(),
             group_id: "dockside".into(),
             instance: "dockside-0".into(),
+            advertise: None,
             partitions: 4,
             replication: 1,
             min_insync_replicas: None,
             retention: Retention::default(),
+            snapshot_dir: None,
             rotates_producers: true,
             properties: Properties::default(),
             consumer_properties: Properties::default(),
@@ -184,6 +193,9 @@ impl KafkaConfig {
     pub(super) fn member(&self, name: &str) -> ClientConfig {
         let mut config = self.consumer(name, "member");
         config.set("group.instance.id", name);
+        if let Some(address) = &self.advertise {
+            config.set("client.id", owners::client_id(&format!("{name}-member"), address));
+        }
         if !self.sets("queued.max.messages.kbytes") {
             config.set("queued.max.messages.kbytes", FETCHED_KIB);
         }

@@ -67,6 +67,11 @@ impl Reader {
         Reader { patience: Patience::Endless, ..self }
     }
 
+    /// What tells this cluster from others.
+    pub(super) fn cluster(&self) -> Option<String> {
+        self.observer.client().fetch_cluster_id(REQUEST)
+    }
+
     /// All topics that exist.
     pub(super) fn topics(&self) -> Result<Vec<Present>, LogError> {
         let metadata = self

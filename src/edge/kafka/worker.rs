@@ -13,13 +13,14 @@ use rdkafka::message::BorrowedMessage;
 use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::member::{Happened, Member, name_taken};
-use super::names::refused;
+use super::mirror::{Copied, Mirror, Original};
+use super::names::{refused, unreachable};
 use super::reader::{Reader, Until, Wanted};
 use super::restoring::Restoring;
 use super::topics;
 use super::writer::{Writer, Written};
 use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
-use crate::model::{Lane, Partition, Topic};
+use crate::model::{Lane, Partition, Timestamp, Topic};
 
 /// One worker's view of the log on Kafka. Dropped, it closes its clients; its name keeps its partitions for the
 /// session's timeout, so that a restart moves none.
@@ -31,6 +32,10 @@ pub struct KafkaLog {
     member: Member,
     reader: Reader,
     restoring: Arc<Restoring>,
+    /// Local copies of the state logs of our partitions.
+    mirror: Option<Mirror>,
+    /// Partitions that are given back by the next poll.
+    returned: Vec<Partition>,
     /// Started by the first trim.
     admin: Option<AdminClient<Quiet>>,
     config: KafkaConfig,
@@ -59,6 +64,10 @@ impl KafkaLog {
         let partitions = topics::counts_fit(config, &reader)?;
         let writer = Writer::open(config, name)?;
         let member = Member::join(config, name)?;
+        let mirror = config.snapshot_dir.as_ref().and_then(|dir| {
+            let topic = config.names().of(Topic::State).to_owned();
+            Some(Mirror::new(dir, Original { cluster: reader.cluster()?, topic, partitions }))
+        });
         Ok(KafkaLog {
             name: name.to_owned(),
             partitions,
@@ -67,9 +76,85 @@ impl KafkaLog {
             member,
             reader: reader.waiting(),
             restoring: Arc::clone(restoring),
+            mirror,
+            returned: Vec::new(),
             admin: None,
             config: config.clone(),
         })
+    }
+}
+
+impl KafkaLog {
+    /// The last record of a partition's local copy, if the log has the same one and the copy all before it.
+    fn copied(&mut self, partition: Partition, from: u64) -> Result<Option<Copied>, LogError> {
+        let Some(mirror) = &mut self.mirror else { return Ok(None) };
+        let Some(last) = mirror.check(partition, from) else { return Ok(None) };
+        if self.reader.ends(Topic::State, partition)?.1 <= last.offset {
+            return Ok(None);
+        }
+        let mut is_same = false;
+        let probe = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
+            is_same = record.offset == last.offset && record.value == Some(&last.value);
+            Ok(Wanted::NoMore)
+        };
+        self.reader.read(Topic::State, partition, last.offset, Until::Offset(last.offset + 1), probe)?;
+        Ok(is_same.then_some(last))
+    }
+
+    /// What follows in the log of a partition is not ours to copy.
+    fn forget(&mut self, partition: Partition) {
+        if let Some(mirror) = &mut self.mirror {
+            mirror.close(partition);
+        }
+    }
+}
+
+/// Reads a checked copy.
+fn from_copy(
+    mirror: &Mirror,
+    partition: Partition,
+    from: u64,
+    each: &mut dyn FnMut(Record<'_>) -> Result<Wanted, LogError>,
+) -> Result<Wanted, LogError> {
+    /// Why reading ended early.
+    enum Ended {
+        CalledBack,
+        Failed(LogError),
+    }
+    impl From<std::io::Error> for Ended {
+        fn from(error: std::io::Error) -> Ended {
+            let why = format!("{error}: it was whole a moment ago; delete the snapshot directory");
+            Ended::Failed(unreachable("read the local copy of a state log", why))
+        }
+    }
+    let outcome = mirror.read(partition, from, &mut |offset, value| {
+        let record =
+            Record { offset, timestamp: Timestamp(0), key: None, value: Some(value), content_type: None };
+        match each(record) {
+            Ok(Wanted::More) => Ok(()),
+            Ok(Wanted::NoMore) => Err(Ended::CalledBack),
+            Err(error) => Err(Ended::Failed(error)),
+        }
+    });
+    match outcome {
+        Ok(()) => Ok(Wanted::More),
+        Err(Ended::CalledBack) => Ok(Wanted::NoMore),
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+/// Copies what an epoch wrote to the state logs; after anything but success, the copies end before it.
+fn mirrored(mirror: &mut Mirror, writer: &Writer, epoch: &Epoch<'_>, committed: Committed) {
+    let mut offsets = writer.state_offsets().iter().peekable();
+    for (number, record) in
+        epoch.outputs.iter().enumerate().filter(|(_, record)| record.topic == Topic::State)
+    {
+        match offsets.next_if(|(of, _)| *of == number) {
+            Some((_, offset)) if committed == Committed::Done => {
+                mirror.append(record.partition, *offset, record.value.unwrap_or_default());
+            }
+            _ => mirror.close(record.partition),
+        }
     }
 }
 
@@ -92,8 +177,13 @@ impl Log for KafkaLog {
         if self.standing == Standing::NameTaken {
             return Err(name_taken(&self.name));
         }
+        // Only now: the last epoch of partitions that are given back comes between the news and the next poll.
+        for partition in std::mem::take(&mut self.returned) {
+            self.forget(partition);
+        }
         let listed = match self.member.poll(lane, max, wait)? {
             Happened::Polled(Polled::Revoked { partitions, lost }) => {
+                self.returned.clone_from(&partitions);
                 return Ok(Polled::Revoked { partitions, lost: lost || self.standing == Standing::Out });
             }
             Happened::Polled(polled) => return Ok(polled),
@@ -131,6 +221,9 @@ impl Log for KafkaLog {
             Written::NameTaken => (Standing::NameTaken, Committed::Fenced),
         };
         self.standing = standing;
+        if let Some(mirror) = &mut self.mirror {
+            mirrored(mirror, &self.writer, &epoch, committed);
+        }
         Ok(committed)
     }
 
@@ -172,23 +265,50 @@ impl Log for KafkaLog {
                 format!("it begins at {start} by now: restore from there"),
             ));
         }
-        let KafkaLog { reader, member, restoring, .. } = self;
-        let mut progress = restoring.begin(partition, from, to);
-        let mut restored = Restored::Whole;
-        if from < to {
-            let each = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
-                progress.reached(record.offset + 1);
-                sink(record)?;
-                // A member that does not poll for long is taken for dead, and one that does not answer holds up the group.
-                if progress.is_time_to_look_up() && member.is_called_back() {
-                    restored = Restored::Interrupted;
-                    return Ok(Wanted::NoMore);
-                }
-                Ok(Wanted::More)
-            };
-            reader.read(Topic::State, partition, from, Until::Offset(to), each)?;
+        if from >= to {
+            return Ok(Restored::Whole);
         }
-        Ok(restored)
+        // A look at the end only is no reading back.
+        let mut copied = if from == start { self.copied(partition, from)? } else { None };
+        let KafkaLog { reader, member, restoring, mirror, .. } = self;
+        let mut progress = restoring.begin(partition, from, to);
+        let mut each = |record: Record<'_>| {
+            progress.reached(record.offset + 1);
+            sink(record)?;
+            // A member that does not poll for long is taken for dead, and one that does not answer holds up the group.
+            let called_back = progress.is_time_to_look_up() && member.is_called_back();
+            Ok(if called_back { Wanted::NoMore } else { Wanted::More })
+        };
+        let mut next = from;
+        if let (Some(last), Some(mirror)) = (copied.take(), mirror.as_mut()) {
+            match from_copy(mirror, partition, from, &mut each)? {
+                Wanted::NoMore => return Ok(Restored::Interrupted),
+                Wanted::More => next = last.offset + 1,
+            }
+            mirror.resume(partition, next);
+        } else if let Some(mirror) = mirror.as_mut()
+            && from == start
+        {
+            mirror.restart(partition, from);
+        }
+        let mut wanted = Wanted::More;
+        if next < to {
+            let each = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
+                if let Some(mirror) = mirror.as_mut() {
+                    mirror.append(partition, record.offset, record.value.unwrap_or_default());
+                }
+                wanted = each(record)?;
+                Ok(wanted)
+            };
+            reader.read(Topic::State, partition, next, Until::Offset(to), each)?;
+        }
+        if wanted == Wanted::NoMore {
+            if let Some(mirror) = mirror {
+                mirror.close(partition);
+            }
+            return Ok(Restored::Interrupted);
+        }
+        Ok(Restored::Whole)
     }
 
     fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {
@@ -201,6 +321,9 @@ impl Log for KafkaLog {
             Some(admin) => admin,
             None => topics::admin(&self.config, &self.name)?,
         };
+        if let Some(mirror) = &self.mirror {
+            mirror.trim(partition, offset);
+        }
         // What was not trimmed now will be with the next image: no reason to stop.
         if let Err(error) = topics::trim(self.admin.insert(admin), &self.config, partition, offset) {
             tracing::warn!(target: "kafka", "{error}");

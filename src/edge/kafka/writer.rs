@@ -24,6 +24,7 @@ use super::config::KafkaConfig;
 use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
 use super::patience::{Deadline, Patience};
 use crate::engine::log::{LogError, OutRecord, Outbox};
+use crate::model::Topic;
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Writer {
     timeout: Duration,
     patience: Patience,
     rotates: bool,
+    /// Numbers in the outbox and offsets of the state records of the last transaction.
+    offsets: Vec<(usize, u64)>,
     /// None: it was given up, and a new one starts with the next transaction.
     producer: Option<BaseProducer<ProducerNotes>>,
 }
@@ -77,8 +80,8 @@ impl Writer {
         let config = config.transactional_producer(name);
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
-        let patience = Patience::Limited;
-        let mut writer = Writer { config, names, timeout, patience, rotates, producer: None };
+        let (patience, offsets) = (Patience::Limited, Vec::new());
+        let mut writer = Writer { config, names, timeout, patience, rotates, offsets, producer: None };
         writer.reopen()?;
         Ok(writer)
     }
@@ -107,6 +110,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Where the state records of the last committed transaction are: their numbers in its outbox, and offsets.
+    pub(super) fn state_offsets(&self) -> &[(usize, u64)] {
+        &self.offsets
+    }
+
     /// Writes all of it in one transaction, or nothing.
     pub(super) fn write(
         &mut self,
@@ -120,6 +128,8 @@ impl Writer {
         let deadline = Deadline::after(self.timeout);
         match self.transact(&producer, outputs, positions, deadline) {
             Ok(()) => {
+                self.offsets = producer.context().take_offsets();
+                self.offsets.sort_unstable();
                 match producer.context().take_suspicion() {
                     Some(why) if self.rotates => {
                         tracing::warn!(target: "kafka", "the producer is replaced after a commit with trouble: {why}");
@@ -140,8 +150,9 @@ impl Writer {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         producer.begin_transaction().map_err(Failure::of("begin"))?;
-        for record in outputs.iter() {
-            self.send(producer, &record, deadline)?;
+        producer.context().take_offsets();
+        for (number, record) in outputs.iter().enumerate() {
+            self.send(producer, &record, number, deadline)?;
         }
         if let Some((positions, proof)) = positions {
             producer
@@ -177,9 +188,10 @@ impl Writer {
         &self,
         producer: &BaseProducer<ProducerNotes>,
         record: &OutRecord<'_>,
+        number: usize,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let mut waiting = kafka_record(record, self.names.of(record.topic));
+        let mut waiting = kafka_record(record, number, self.names.of(record.topic));
         loop {
             match producer.send(waiting) {
                 Ok(()) => return Ok(()),
@@ -240,7 +252,11 @@ impl Failure {
 
 /// A record as Kafka takes it. Kafka reads 0 as "now" and knows nothing before 1970, so that the first millisecond
 /// stands for all of these.
-fn kafka_record<'a>(record: &OutRecord<'a>, topic: &'a str) -> BaseRecord<'a, [u8], [u8]> {
+fn kafka_record<'a>(
+    record: &OutRecord<'a>,
+    number: usize,
+    topic: &'a str,
+) -> BaseRecord<'a, [u8], [u8], usize> {
     let mut headers: Option<OwnedHeaders> = None;
     for (key, value) in record.headers() {
         headers = Some(headers.unwrap_or_default().insert(Header { key, value: Some(value) }));
@@ -252,6 +268,6 @@ fn kafka_record<'a>(record: &OutRecord<'a>, topic: &'a str) -> BaseRecord<'a, [u
         key: record.key,
         timestamp: Some(record.timestamp.0.max(1)),
         headers,
-        delivery_opaque: (),
+        delivery_opaque: if record.topic == Topic::State { number + 1 } else { 0 },
     }
 }

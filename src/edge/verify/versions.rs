@@ -11,6 +11,9 @@
 //!   before it said; no tombstone of what was not there.
 //! - the shipments and plan lines that stand last are those that the state remembers, in the same version.
 //!
+//! A shipment that was closed or cancelled long ago goes: its first page is tombstoned. Its ID may begin another life, whose
+//! versions begin with 1 again.
+//!
 //! A topic that its broker has compacted has lost history: then versions need only rise.
 //!
 //! Kept per key: its runs of versions (one, unless something is missing), a hash of the latest value, a few numbers.
@@ -32,6 +35,8 @@ struct Track {
     pages: u32,
     /// Versions that were seen, `from..=to`, ascending.
     runs: Vec<(u64, u64)>,
+    /// How often the shipment was let go.
+    lives: u64,
     /// Whether the latest record is no tombstone.
     is_live: bool,
     hash: u64,
@@ -104,13 +109,19 @@ impl Versions {
                 check.find(|| format!("{} is a tombstone of what was not there", place()));
             }
             (track.is_live, track.hash) = (false, 0);
+            if topic == Topic::Shipments {
+                // Its first page goes only when the shipment does: what comes after is another life.
+                track.lives += u64::from(track.page == 1);
+                track.runs.clear();
+            }
             return;
         };
         let hash = stable_hash(&[value]).max(1);
         if hash == track.hash && !*compacted {
             check.find(|| format!("{} says again what the record before it said", place()));
         }
-        (track.is_live, track.hash) = (true, hash);
+        let begins = !std::mem::replace(&mut track.is_live, true);
+        track.hash = hash;
         if !matches!(topic, Topic::Shipments | Topic::ReceivingPlan) {
             return;
         }
@@ -127,6 +138,9 @@ impl Versions {
             check.find(|| format!("{} holds the document of {own_key}", place()));
         }
         (track.shipment, track.page, track.pages) = (said.shipment_id, said.page, said.pages);
+        if topic == Topic::ReceivingPlan && begins && said.version == 1 {
+            track.runs.clear();
+        }
         let (version, last) = (said.version, track.last());
         if version <= last {
             check.find(|| format!("{}: version {version} comes after version {last}", place()));
@@ -220,7 +234,10 @@ impl Versions {
     fn plans(&mut self) {
         let mut runs: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         for ((topic, _), track) in &self.tracks {
-            if *topic == Topic::ReceivingPlan {
+            // Of several lives the runs may overlap: what a line of another FC belongs to is not written on it.
+            let page = (Topic::Shipments, track.shipment.clone());
+            let lives = self.tracks.get(&page).map_or(0, |page| page.lives);
+            if *topic == Topic::ReceivingPlan && lives == 0 {
                 runs.entry(&track.shipment).or_default().extend(&track.runs);
             }
         }

@@ -14,6 +14,7 @@ use crate::model::{
     ProblemKind, ProblemStatus, Settings, Stage, Status, Timestamp, Verdict, WindowView,
 };
 use crate::stations::hop::{ArrivalKey, Subtotal, UnitNo};
+use crate::stations::ledger::forgotten_at;
 
 /// Remembers FC-local days, so that most boxes need no calendar.
 #[derive(Debug, Default)]
@@ -69,6 +70,8 @@ pub(crate) struct Derived {
     pub(crate) life_end: Option<Timestamp>,
     /// When time alone changes something next.
     pub(crate) due: Timestamp,
+    /// Whether its time is over: nothing of it is kept.
+    pub(crate) retired: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -207,6 +210,8 @@ impl Deriver<'_> {
         } else {
             SmallVec::new()
         };
+        let retires_at = if ended { self.retires_at(verdict) } else { Timestamp::MAX };
+        let retired = head.as_of >= retires_at;
         Derived {
             status,
             status_since,
@@ -218,8 +223,19 @@ impl Deriver<'_> {
             contributions,
             verdict,
             life_end,
-            due: if ended { Timestamp::MAX } else { due },
+            due: match (ended, retired) {
+                (false, _) => due,
+                (true, false) => retires_at,
+                (true, true) => Timestamp::MAX,
+            },
+            retired,
         }
+    }
+
+    /// When a closed or cancelled shipment is kept no longer: its account's record must be able to count it until then.
+    fn retires_at(&self, verdict: Option<(i64, bool)>) -> Timestamp {
+        let kept_until = self.shipment.head.entered_until.plus_ms(self.settings.retire_ms);
+        verdict.map_or(kept_until, |(day, _)| kept_until.max(forgotten_at(self.settings, day)))
     }
 
     fn status(&self, delivered_at: Option<Timestamp>) -> (Status, Timestamp) {

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::fold::View;
 use crate::model::{
-    AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, FcId, Mode, Outcome, ProblemKind,
-    ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
+    AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, EventTime, FcId, Mode, Outcome,
+    ProblemKind, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
 };
 use crate::stations::hop::{ArrivalKey, Subtotal, UnitNo};
 
@@ -43,8 +43,18 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    pub(crate) fn new(no: UnitNo, box_id: Option<BoxId>, units: u32, weight_g: u32) -> Unit {
-        Unit { no, box_id, units, weight_g, tracking: None, generation: 0, view: View::EMPTY, epoch: 0 }
+    /// A unit without a number. Generations count from the second of its entry: a later life of the same shipment ID never
+    /// takes over a view that was meant for the one before.
+    pub(crate) fn new(
+        no: UnitNo,
+        box_id: Option<BoxId>,
+        units: u32,
+        weight_g: u32,
+        entry: Timestamp,
+        epoch: u64,
+    ) -> Unit {
+        let generation = EventTime::from_timestamp(entry).map_or(0, |second| second.0);
+        Unit { no, box_id, units, weight_g, tracking: None, generation, view: View::EMPTY, epoch }
     }
 }
 

@@ -5,6 +5,7 @@
 //! - a shipment is a pure function of its facts ([`derive`](derive::derive)), so the order of scans between two commands
 //!   cannot show;
 //! - a box event counts only if it is of the unit's present registration;
+//! - a shipment whose time is over leaves tombstones and nothing else;
 //! - everything touched in an epoch can be taken back, and what the epoch's delta says is exactly what was touched.
 //!
 //! It does not know scans, offsets (beyond showing them) or other shipments.
@@ -12,6 +13,7 @@
 mod commands;
 mod derive;
 mod facts;
+mod keep;
 mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +25,8 @@ use smallvec::SmallVec;
 use self::commands::{Change, Decision, NewNumber, Situation, decide};
 use self::derive::{Days, Derived, Problem, derive};
 use self::facts::{Acknowledgement, Answer, FrozenProblem, Head, Published, Shipment, Tracking, Unit};
+pub use self::keep::Part;
+use self::keep::{Loading, Undo, keep_answers, keep_head, keep_unit};
 use self::publish::MilestoneSources;
 use super::hop::{
     ArrivalKey, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts,
@@ -34,28 +38,6 @@ use crate::model::{
     AccountId, Cause, Command, CommandKind, CreateShipment, FcId, NumberKey, Outcome, Partition, ShipmentId,
     Source, Stage, Status, Timestamp,
 };
-
-/// A part of a shipment in the state log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// Commanded facts and what was published.
-    Head,
-    /// What commands were answered.
-    Answers,
-    /// A box, or the PRO.
-    Unit(UnitNo),
-}
-
-/// What there was before the epoch touched it.
-#[derive(Debug)]
-enum Undo {
-    Created(ShipmentId),
-    Head(ShipmentId, Box<Head>),
-    Answers(ShipmentId, VecDeque<Answer>),
-    Unit(ShipmentId, Box<Unit>),
-    UnitAdded(ShipmentId, UnitNo),
-    UnitRemoved(ShipmentId, Box<Unit>),
-}
 
 /// A shipment that changed since the last publishing.
 #[derive(Debug)]
@@ -94,6 +76,8 @@ pub struct Told<'a> {
 pub struct ShipmentStation {
     partition: Partition,
     shipments: HashMap<ShipmentId, Shipment, FixedState>,
+    /// Boxes of all shipments.
+    boxes: u64,
     undo: Vec<Undo>,
     epoch: u64,
     settling: u64,
@@ -112,20 +96,13 @@ pub struct ShipmentStation {
     loading: BTreeMap<ShipmentId, Loading>,
 }
 
-/// Parts of a shipment while the state log is read.
-#[derive(Debug, Default)]
-struct Loading {
-    head: Option<Head>,
-    answers: VecDeque<Answer>,
-    units: BTreeMap<UnitNo, Unit>,
-}
-
 impl ShipmentStation {
     /// An empty station; `secret` keys the table's hash.
     pub fn new(partition: Partition, secret: u64) -> ShipmentStation {
         ShipmentStation {
             partition,
             shipments: HashMap::with_hasher(FixedState::with_seed(secret)),
+            boxes: 0,
             undo: Vec::new(),
             epoch: 1,
             settling: 1,
@@ -160,6 +137,11 @@ impl ShipmentStation {
     /// How many shipments are known.
     pub fn len(&self) -> usize {
         self.shipments.len()
+    }
+
+    /// How many boxes they have.
+    pub fn boxes(&self) -> u64 {
+        self.boxes
     }
 
     /// Whether no shipment is known.
@@ -265,6 +247,7 @@ impl ShipmentStation {
     ) {
         if let Change::Create { carrier, fields, numbers } = change {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
+            self.boxes += shipment.boxes.len() as u64;
             self.shipments.insert(id.clone(), shipment);
             self.undo.push(Undo::Created(id.clone()));
             self.renumber(rules, hops, id, numbers, entry);
@@ -305,6 +288,7 @@ impl ShipmentStation {
                     for no in remove {
                         let at = shipment.boxes.iter().position(|unit| unit.no == no).expect("a box of it");
                         let unit = shipment.boxes.remove(at);
+                        self.boxes -= 1;
                         if let Some(tracking) = &unit.tracking {
                             let number = tracking.number.clone();
                             send_remove(hops, NumberKey { number, carrier: shipment.head.carrier }, id, no);
@@ -314,9 +298,10 @@ impl ShipmentStation {
                     for new in add {
                         let no = UnitNo(shipment.head.next_unit);
                         shipment.head.next_unit += 1;
-                        let mut unit = Unit::new(no, Some(new.box_id), new.units, new.weight_g);
-                        unit.epoch = self.epoch;
+                        let unit =
+                            Unit::new(no, Some(new.box_id), new.units, new.weight_g, entry, self.epoch);
                         shipment.boxes.push(unit);
+                        self.boxes += 1;
                         self.undo.push(Undo::UnitAdded(id.clone(), no));
                     }
                 }
@@ -414,6 +399,7 @@ impl ShipmentStation {
                     fc,
                     entered_at: tracking.entered_at,
                     generation: unit.generation,
+                    retired: false,
                 };
                 send_register(hops, NumberKey { number: tracking.number.clone(), carrier }, registration);
             }
@@ -441,6 +427,7 @@ impl ShipmentStation {
                 fc: head.fc.clone(),
                 entered_at: tracking.entered_at,
                 generation: unit.generation,
+                retired: false,
             };
             let key = NumberKey { number: tracking.number.clone(), carrier: head.carrier };
             send_register(hops, key, registration);
@@ -546,6 +533,9 @@ impl ShipmentStation {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.dirty_since = Some(stream_time);
             }
+            if derived.retired {
+                release(hops, shipment);
+            }
             let due = derived.due;
             self.pending.get_mut(id).expect("a marked shipment is pending").derived = Some(derived);
             self.queue(id, due);
@@ -577,6 +567,12 @@ impl ShipmentStation {
     }
 
     fn judge(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
+        self.count(account, verdict, sign);
+        self.verdicts_dirty.extend(verdict.map(|(day, _)| (account.clone(), day)));
+    }
+
+    /// As [`ShipmentStation::judge`], without telling the ledger.
+    fn count(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
         let Some((day, defect)) = verdict else { return };
         let key = (account.clone(), day);
         let verdicts = self.verdicts.entry(key.clone()).or_default();
@@ -585,170 +581,14 @@ impl ShipmentStation {
         if *verdicts == Verdicts::default() {
             self.verdicts.remove(&key);
         }
-        self.verdicts_dirty.insert(key);
     }
 
-    /// Whether this epoch changed anything.
-    pub fn is_touched(&self) -> bool {
-        !self.undo.is_empty()
-    }
-
-    /// The parts that this epoch changed, as they are now; none: gone.
-    pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
-        for undo in &self.undo {
-            match undo {
-                Undo::Created(id) => {
-                    let shipment = &self.shipments[id];
-                    write_head(shipment, &mut sink);
-                    write_answers(shipment, &mut sink);
-                    shipment
-                        .boxes
-                        .iter()
-                        .chain(&shipment.freight)
-                        .for_each(|unit| write_unit(id, unit, &mut sink));
-                }
-                Undo::Head(id, _) => write_head(&self.shipments[id], &mut sink),
-                Undo::Answers(id, _) => write_answers(&self.shipments[id], &mut sink),
-                Undo::Unit(id, before) => match self.shipments[id].unit(before.no) {
-                    Some(unit) => write_unit(id, unit, &mut sink),
-                    None => sink(id, Part::Unit(before.no), None),
-                },
-                Undo::UnitAdded(id, no) => match self.shipments[id].unit(*no) {
-                    Some(unit) => write_unit(id, unit, &mut sink),
-                    None => sink(id, Part::Unit(*no), None),
-                },
-                Undo::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
-            }
-        }
-    }
-
-    /// All parts of the shipments for which `wanted` holds, in the order of their IDs.
-    pub fn image(
-        &self,
-        wanted: impl Fn(&ShipmentId) -> bool,
-        mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>),
-    ) {
-        let mut ids: Vec<&ShipmentId> = self.shipments.keys().filter(|id| wanted(id)).collect();
-        ids.sort();
-        for id in ids {
-            let shipment = &self.shipments[id];
-            write_head(shipment, &mut sink);
-            write_answers(shipment, &mut sink);
-            shipment.boxes.iter().chain(&shipment.freight).for_each(|unit| write_unit(id, unit, &mut sink));
-        }
-    }
-
-    /// Takes over a part from the state log; none: it is gone. [`ShipmentStation::loaded`] ends it.
-    pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
-        let loading = self.loading.entry(id).or_default();
-        match (part, bytes) {
-            (Part::Head, Some(bytes)) => loading.head = Some(postcard::from_bytes(bytes)?),
-            (Part::Head, None) => loading.head = None,
-            (Part::Answers, Some(bytes)) => loading.answers = postcard::from_bytes(bytes)?,
-            (Part::Answers, None) => loading.answers.clear(),
-            (Part::Unit(no), Some(bytes)) => {
-                loading.units.insert(no, postcard::from_bytes(bytes)?);
-            }
-            (Part::Unit(no), None) => {
-                loading.units.remove(&no);
-            }
-        }
-        Ok(())
-    }
-
-    /// All parts are here: puts the shipments together, and rebuilds totals and timers.
-    pub fn loaded(&mut self, rules: &Rules) {
-        for (id, loading) in std::mem::take(&mut self.loading) {
-            let Some(head) = loading.head else { continue };
-            let mut units = loading.units;
-            let freight = units.remove(&UnitNo::FREIGHT);
-            let shipment = Shipment {
-                id: id.clone(),
-                head,
-                boxes: units.into_values().collect(),
-                freight,
-                answers: loading.answers,
-                head_epoch: 0,
-                answers_epoch: 0,
-                marked: 0,
-                queued: Timestamp::MAX,
-            };
-            let (contributed, verdict) = (shipment.head.contributed.clone(), shipment.head.verdict);
-            let account = shipment.head.account.clone();
-            let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
-            let due = derived.due.min(flush_due(&shipment, rules));
-            self.shipments.insert(id.clone(), shipment);
-            self.total(&contributed, 1);
-            self.judge(&account, verdict, 1);
-            self.queue(&id, due);
-        }
-        self.totals_dirty.clear();
-        self.verdicts_dirty.clear();
-    }
-
-    /// Keeps what the epoch did.
-    pub fn commit(&mut self) {
-        self.undo.clear();
-        self.epoch += 1;
-    }
-
-    /// Takes back what the epoch did.
-    pub fn rollback(&mut self, rules: &Rules) {
-        let mut touched = BTreeSet::new();
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Created(id) => {
-                    let shipment = self.shipments.remove(&id).expect("created in this epoch");
-                    self.total(&shipment.head.contributed, -1);
-                    self.judge(&shipment.head.account, shipment.head.verdict, -1);
-                    touched.remove(&id);
-                }
-                Undo::Head(id, before) => {
-                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
-                    let after = std::mem::replace(&mut shipment.head, *before);
-                    let head = shipment.head.clone();
-                    self.total(&after.contributed, -1);
-                    self.total(&head.contributed, 1);
-                    self.judge(&after.account, after.verdict, -1);
-                    self.judge(&head.account, head.verdict, 1);
-                    touched.insert(id);
-                }
-                Undo::Answers(id, before) => {
-                    self.shipments.get_mut(&id).expect("touched in this epoch").answers = before;
-                }
-                Undo::Unit(id, before) => {
-                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
-                    let no = before.no;
-                    *shipment.unit_mut(no).expect("a unit of it") = *before;
-                    touched.insert(id);
-                }
-                Undo::UnitAdded(id, no) => {
-                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
-                    shipment.boxes.retain(|unit| unit.no != no);
-                    touched.insert(id);
-                }
-                Undo::UnitRemoved(id, before) => {
-                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
-                    let at = shipment.boxes.partition_point(|unit| unit.no < before.no);
-                    shipment.boxes.insert(at, *before);
-                    touched.insert(id);
-                }
-            }
-        }
-        for id in touched {
-            let shipment = self.shipments.get_mut(&id).expect("restored");
-            shipment.queued = Timestamp::MAX;
-            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
-            let due = derived.due.min(flush_due(shipment, rules));
-            self.queue(&id, due);
-        }
-        self.totals_dirty.clear();
-        self.verdicts_dirty.clear();
-        self.marked.clear();
-        self.pending.clear();
-        self.answers.clear();
-        self.epoch += 1;
-        self.settling += 1;
+    /// Lets a shipment go whose time is over. The ledger forgets its verdict on its own, and has nothing else of it.
+    fn retire(&mut self, id: &ShipmentId) {
+        let shipment = self.shipments.remove(id).expect("a pending shipment is known");
+        self.boxes -= shipment.boxes.len() as u64;
+        self.count(&shipment.head.account, shipment.head.verdict, -1);
+        self.undo.push(Undo::Retired(Box::new(shipment)));
     }
 }
 
@@ -780,42 +620,14 @@ fn send_register(hops: &mut HopWriter, key: NumberKey, registration: Registratio
     hops.send(number.as_str().as_bytes(), &Hop::Register { key, registration });
 }
 
-fn keep_head(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
-    if shipment.head_epoch != epoch {
-        shipment.head_epoch = epoch;
-        undo.push(Undo::Head(shipment.id.clone(), Box::new(shipment.head.clone())));
+/// The numbers of a shipment that is gone serve it no longer.
+fn release(hops: &mut HopWriter, shipment: &Shipment) {
+    for unit in shipment.deciding() {
+        let Some(tracking) = &unit.tracking else { continue };
+        let key = NumberKey { number: tracking.number.clone(), carrier: shipment.head.carrier };
+        let hop = Hop::Retire { key, shipment: shipment.id.clone(), unit: unit.no };
+        hops.send(tracking.number.as_str().as_bytes(), &hop);
     }
-}
-
-fn keep_answers(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
-    if shipment.answers_epoch != epoch {
-        shipment.answers_epoch = epoch;
-        undo.push(Undo::Answers(shipment.id.clone(), shipment.answers.clone()));
-    }
-}
-
-fn keep_unit(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment, no: UnitNo) {
-    let id = shipment.id.clone();
-    let unit = shipment.unit_mut(no).expect("a unit of the shipment");
-    if unit.epoch != epoch {
-        undo.push(Undo::Unit(id, Box::new(unit.clone())));
-        unit.epoch = epoch;
-    }
-}
-
-fn write_head(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
-    let bytes = postcard::to_stdvec(&shipment.head).expect("a head always serialises into memory");
-    sink(&shipment.id, Part::Head, Some(&bytes));
-}
-
-fn write_answers(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
-    let bytes = postcard::to_stdvec(&shipment.answers).expect("answers always serialise into memory");
-    sink(&shipment.id, Part::Answers, Some(&bytes));
-}
-
-fn write_unit(id: &ShipmentId, unit: &Unit, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
-    let bytes = postcard::to_stdvec(unit).expect("a unit always serialises into memory");
-    sink(id, Part::Unit(unit.no), Some(&bytes));
 }
 
 fn new_shipment(
@@ -827,17 +639,10 @@ fn new_shipment(
 ) -> Shipment {
     let boxes: Vec<Unit> = (0..)
         .zip(fields.boxes)
-        .map(|(no, new)| {
-            let mut unit = Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g);
-            unit.epoch = epoch;
-            unit
-        })
+        .map(|(no, new)| Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g, entry, epoch))
         .collect();
-    let freight = fields.mode.is_freight().then(|| {
-        let mut pro = Unit::new(UnitNo::FREIGHT, None, 0, 0);
-        pro.epoch = epoch;
-        pro
-    });
+    let is_freight = fields.mode.is_freight();
+    let freight = is_freight.then(|| Unit::new(UnitNo::FREIGHT, None, 0, 0, entry, epoch));
     let head = Head {
         account: fields.account,
         fc: fields.fc,

@@ -2,7 +2,7 @@
 //!
 //! Enters: the shipments that changed, with what they are now. Leaves: command results in the order of their commands, then
 //! shipments, plan lines and problems. Always true: no visible change, no message; versions of a shipment are contiguous; a
-//! line that leaves a plan is tombstoned.
+//! line that leaves a plan is tombstoned, and so is everything of a shipment that is retired.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::derive::Derived;
+use super::derive::{Days, Derived, derive};
 use super::facts::{Shipment, Unit};
 use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
 use crate::fold::View;
@@ -27,6 +27,9 @@ const PAGE_BOXES_MAX: usize = 1_000;
 
 /// How many sources of milestones a partition remembers; the oldest go first.
 const MILESTONE_SOURCES_MAX: usize = 1 << 16;
+
+/// Topic, key and value (none: a tombstone) of what a shipment says.
+type Records = Vec<(Topic, String, Option<Vec<u8>>)>;
 
 /// Which scan told of a milestone, per unit and milestone of a shipment.
 type ShipmentSources = BTreeMap<(UnitNo, Milestone), (EventTime, Source)>;
@@ -91,8 +94,14 @@ impl ShipmentStation {
         let pending = std::mem::take(&mut self.pending);
         // Results carry the version that the shipment gets in this very publishing, and come before it.
         let mut documents = Vec::with_capacity(pending.len());
+        let mut retired = Vec::new();
         for (id, Pending { derived, cause, sources, at_once }) in &pending {
             let derived = derived.as_ref().expect("settled before it is published");
+            if derived.retired {
+                documents.push(tombstones(&self.shipments[id]));
+                retired.push(id);
+                continue;
+            }
             documents.push(self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once));
             let flush = flush_due(&self.shipments[id], rules);
             self.queue(id, flush);
@@ -100,11 +109,23 @@ impl ShipmentStation {
         for answer in std::mem::take(&mut self.answers) {
             self.publish_answer(answer, out);
         }
+        for id in retired {
+            self.retire(id);
+        }
         for records in documents {
             for (topic, key, value) in records {
                 out.document(topic, key.as_bytes(), value.as_deref());
             }
         }
+    }
+
+    /// The document of a shipment as it is now: its pages, each as `shipments` has it; none if it is not known.
+    pub fn describe(&self, rules: &Rules, id: &ShipmentId) -> Vec<serde_json::Value> {
+        let Some(shipment) = self.shipments.get(id) else { return Vec::new() };
+        let derived = derive(shipment, &rules.settings, &rules.fcs, &mut Days::default());
+        let version = shipment.head.published.version;
+        let pages = shipment_pages(rules, shipment, &derived, &self.sources, version);
+        pages.iter().map(|page| serde_json::from_slice(page).expect("a document is JSON")).collect()
     }
 
     fn publish_answer(&mut self, pending: PendingAnswer, out: &mut Documents<'_>) {
@@ -144,7 +165,7 @@ impl ShipmentStation {
         cause: Cause,
         sources: &[Source],
         at_once: bool,
-    ) -> Vec<(Topic, String, Option<Vec<u8>>)> {
+    ) -> Records {
         let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
         keep_head(&mut self.undo, self.epoch, shipment);
         let mut records = Vec::new();
@@ -212,6 +233,16 @@ impl ShipmentStation {
         shipment.head.published.problems = published;
         records
     }
+}
+
+/// Takes back all that consumers hold of a shipment.
+fn tombstones(shipment: &Shipment) -> Records {
+    let Shipment { id, head, .. } = shipment;
+    let pages = (1..=head.published.pages).map(|number| (Topic::Shipments, page_key(id, number)));
+    let line = head.published.plan_fc.iter().map(|fc| (Topic::ReceivingPlan, format!("{fc}|{id}")));
+    let kinds = head.published.problems.iter().map(|(kind, _)| kind);
+    let problems = kinds.map(|kind| (Topic::Problems, format!("{id}:{}", kind.name())));
+    pages.chain(line).chain(problems).map(|(topic, key)| (topic, key, None)).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

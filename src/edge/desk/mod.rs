@@ -1,0 +1,293 @@
+//! A worker's desk: how the worker is, and where questions to it are put.
+//!
+//! Enters: what happens to a worker, and questions of other threads. Leaves: counts, gauges and answers. Always true: a
+//! question is answered between two epochs, so that nothing uncommitted shows; the queue of questions is bounded, and
+//! each has a deadline; reading a desk never waits for its worker.
+
+mod buckets;
+mod watched;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+pub use self::buckets::{BOUNDS_S, Buckets};
+pub use self::watched::Watched;
+use super::clock::elapsed_us;
+use crate::engine::log::{Log, Positions};
+use crate::engine::worker::{EpochReport, Worker};
+use crate::model::{Lane, NumberKey, Partition, ShipmentId};
+use crate::stations::{Counters, Rules};
+
+/// Questions that wait for one worker.
+const QUESTIONS_MAX: usize = 64;
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// It has no partitions.
+    Joining,
+    /// It reads back what it was given.
+    Restoring,
+    /// It works.
+    Working,
+}
+
+/// What a worker showed last.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// The partitions that are its own.
+    pub partitions: BTreeSet<Partition>,
+    /// The committed positions of their lanes.
+    pub committed: Positions,
+    /// What their states count.
+    pub counters: Counters,
+    /// By how much those counts grew in this process, partitions that come and go left out.
+    pub grown: Counters,
+    /// Shipments.
+    pub shipments: usize,
+    /// Numbers.
+    pub numbers: usize,
+    /// How often positions and state log did not agree.
+    pub repairs: u64,
+}
+
+/// A worker's desk.
+#[derive(Debug)]
+pub struct Desk {
+    /// Records that were read in committed epochs, by lane.
+    pub lanes: [AtomicU64; Lane::ALL.len()],
+    /// Records that were written.
+    pub outputs: AtomicU64,
+    /// Committed epochs.
+    pub epochs: AtomicU64,
+    /// Epochs that were taken back.
+    pub undone: AtomicU64,
+    /// Assignments and revocations.
+    pub rebalances: AtomicU64,
+    /// How long commits took.
+    pub commit: Buckets,
+    /// How long epochs took, from their first record to their commit.
+    pub epoch: Buckets,
+    pub(super) scans: AtomicU64,
+    /// Turns that did something.
+    pub(super) busy: AtomicU64,
+    /// Turns that found every lane drained.
+    pub(super) quiet: AtomicU64,
+    pub(super) ended: AtomicBool,
+    /// Up to where the lanes were read and committed, as of the last quiet turn.
+    settled: Mutex<Positions>,
+    phase: AtomicU8,
+    beat_us: AtomicU64,
+    /// When the log last answered.
+    heard_us: AtomicU64,
+    shown: Mutex<Shown>,
+    questions: SyncSender<Question>,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A number, at each of these carriers.
+    Numbers(Vec<NumberKey>),
+    /// A shipment.
+    Shipment(ShipmentId),
+}
+
+/// What a worker says.
+#[derive(Debug)]
+pub enum Answer {
+    /// The partition is somebody else's by now.
+    Elsewhere,
+    /// Nothing is known of it.
+    Unknown,
+    /// What is known: one value per number or page.
+    Known(Vec<Value>),
+}
+
+/// A question on its way.
+#[derive(Debug)]
+pub struct Question {
+    partition: Partition,
+    subject: Subject,
+    until_us: u64,
+    reply: oneshot::Sender<Answer>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// A desk, and the worker's end of its questions.
+    pub fn new() -> (Desk, Receiver<Question>) {
+        let (questions, asked) = sync_channel(QUESTIONS_MAX);
+        let desk = Desk {
+            lanes: Default::default(),
+            outputs: AtomicU64::default(),
+            epochs: AtomicU64::default(),
+            undone: AtomicU64::default(),
+            rebalances: AtomicU64::default(),
+            commit: Buckets::default(),
+            epoch: Buckets::default(),
+            scans: AtomicU64::default(),
+            busy: AtomicU64::default(),
+            quiet: AtomicU64::default(),
+            ended: AtomicBool::default(),
+            settled: Mutex::default(),
+            phase: AtomicU8::new(Phase::Joining as u8),
+            beat_us: AtomicU64::new(elapsed_us()),
+            heard_us: AtomicU64::new(elapsed_us()),
+            shown: Mutex::default(),
+            questions,
+        };
+        (desk, asked)
+    }
+
+    /// Puts a question, to be answered within `patience_us`. None: too many wait already.
+    pub fn ask(
+        &self,
+        partition: Partition,
+        subject: Subject,
+        patience_us: u64,
+    ) -> Option<oneshot::Receiver<Answer>> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question { partition, subject, until_us: elapsed_us() + patience_us, reply };
+        match self.questions.try_send(question) {
+            // A worker that has ended drops the reply, and whoever waits hears of it.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Some(answer),
+            Err(TrySendError::Full(_)) => None,
+        }
+    }
+
+    /// Answers what was asked; the worker calls it between two epochs.
+    pub(super) fn answer<L: Log>(&self, worker: &Worker<L>, rules: &Rules, asked: &Receiver<Question>) {
+        for question in asked.try_iter().take(QUESTIONS_MAX) {
+            // Nobody waits for it any more.
+            if question.until_us < elapsed_us() || question.reply.is_closed() {
+                continue;
+            }
+            let stations = worker.stations().find(|(partition, _)| *partition == question.partition);
+            let values = stations.map(|(_, stations)| match &question.subject {
+                Subject::Numbers(keys) => {
+                    keys.iter().filter_map(|key| stations.numbers().describe(rules, key)).collect::<Vec<_>>()
+                }
+                Subject::Shipment(id) => stations.shipments().describe(rules, id),
+            });
+            let answer = match values {
+                None => Answer::Elsewhere,
+                Some(values) if values.is_empty() => Answer::Unknown,
+                Some(values) => Answer::Known(values),
+            };
+            // Whoever asked may be gone by now.
+            let _ = question.reply.send(answer);
+        }
+    }
+
+    /// What the worker showed last.
+    pub fn shown(&self) -> Shown {
+        locked(&self.shown).clone()
+    }
+
+    /// Whether the partition was the worker's, when it showed last.
+    pub fn owns(&self, partition: Partition) -> bool {
+        locked(&self.shown).partitions.contains(&partition)
+    }
+
+    /// How far the worker is.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            phase if phase == Phase::Working as u8 => Phase::Working,
+            phase if phase == Phase::Restoring as u8 => Phase::Restoring,
+            _ => Phase::Joining,
+        }
+    }
+
+    /// For how long the worker has not turned.
+    pub fn still_us(&self) -> u64 {
+        elapsed_us().saturating_sub(self.beat_us.load(Ordering::Relaxed))
+    }
+
+    /// For how long the log has not answered this worker.
+    pub fn silent_us(&self) -> u64 {
+        elapsed_us().saturating_sub(self.heard_us.load(Ordering::Relaxed))
+    }
+
+    /// Whether the worker has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// The log answered.
+    pub fn heard(&self) {
+        self.heard_us.store(elapsed_us(), Ordering::Relaxed);
+    }
+
+    pub(super) fn settled(&self) -> MutexGuard<'_, Positions> {
+        locked(&self.settled)
+    }
+
+    /// Up to where a lane of a partition was read and committed.
+    pub fn reached(&self, place: (Lane, Partition)) -> Option<u64> {
+        let settled = self.settled().get(&place).copied();
+        settled.max(locked(&self.shown).committed.get(&place).copied())
+    }
+
+    fn beat(&self) {
+        self.beat_us.store(elapsed_us(), Ordering::Relaxed);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// An epoch was committed.
+    pub(super) fn committed(&self, report: &EpochReport) {
+        for (sum, records) in self.lanes.iter().zip(report.lanes) {
+            sum.fetch_add(records as u64, Ordering::Relaxed);
+        }
+        self.outputs.fetch_add(report.outputs as u64, Ordering::Relaxed);
+        self.epochs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Shows the worker as it is between two epochs. `goes_on`: with the partitions that it showed last.
+    pub(super) fn show<L: Log>(&self, worker: &Worker<L>, goes_on: bool) {
+        let counters = worker.counters();
+        self.scans.store(counters.read, Ordering::Relaxed);
+        let mut shown = locked(&self.shown);
+        if goes_on {
+            let before = std::mem::take(&mut shown.counters);
+            shown.grown.add(&growth(&before, &counters));
+        }
+        shown.counters = counters;
+        shown.partitions = worker.stations().map(|(partition, _)| partition).collect();
+        shown.shipments = worker.stations().map(|(_, stations)| stations.shipments().len()).sum();
+        shown.numbers = worker.stations().map(|(_, stations)| stations.numbers().len()).sum();
+        shown.repairs = worker.repairs();
+        self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
+    }
+}
+
+/// By how much each scan count grew; a gauge that fell did not.
+fn growth(before: &Counters, now: &Counters) -> Counters {
+    let mut grown = Counters {
+        read: now.read.saturating_sub(before.read),
+        applied: now.applied.saturating_sub(before.applied),
+        duplicate: now.duplicate.saturating_sub(before.duplicate),
+        parked: now.parked.saturating_sub(before.parked),
+        ..Counters::default()
+    };
+    for (grown, (now, before)) in grown.ignored.iter_mut().zip(now.ignored.iter().zip(&before.ignored)) {
+        *grown = now.saturating_sub(*before);
+    }
+    let letters = now.dead_lettered.iter().zip(&before.dead_lettered);
+    for (grown, (now, before)) in grown.dead_lettered.iter_mut().zip(letters) {
+        *grown = now.saturating_sub(*before);
+    }
+    grown
+}

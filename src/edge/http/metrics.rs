@@ -1,0 +1,182 @@
+//! Metrics, in Prometheus' text format.
+//!
+//! Enters: what the desks show. Leaves: the families of `deploy/metrics.txt` that can be told. Always true: the values of
+//! labels are those of closed lists and partition numbers; what is not known is left out, not made up.
+
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Site, Told};
+use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown};
+use crate::model::{DeadLetterReason, Lane, Partition};
+use crate::stations::Counters;
+
+/// The format that scrapers ask for.
+const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
+    let mut page = Page::default();
+    page.family("dockside_ready", "gauge", "Whether /readyz says 200.");
+    page.sample("", u8::from(site.unready().is_empty()));
+    write(&site.told, &mut page);
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(FORMAT))], page.text).into_response()
+}
+
+/// The page as it is written.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+    name: &'static str,
+}
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, labels: &str, value: impl Display) {
+        let _ = writeln!(self.text, "{}{labels} {value}", self.name);
+    }
+
+    /// A family of one sample.
+    fn one(&mut self, name: &'static str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample("", value);
+    }
+
+    /// A histogram, summed up over the workers.
+    fn buckets(&mut self, name: &'static str, help: &str, desks: &[Arc<Desk>], of: fn(&Desk) -> &Buckets) {
+        self.family(name, "histogram", help);
+        let mut sums = ([0; BOUNDS_S.len() + 1], 0);
+        for desk in desks {
+            let (counts, sum_us) = of(desk).read();
+            sums.0.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            sums.1 += sum_us;
+        }
+        let mut below: u64 = 0;
+        for (at, count) in sums.0.iter().enumerate() {
+            below += count;
+            let bound = BOUNDS_S.get(at).map_or("+Inf".to_owned(), f64::to_string);
+            let _ = writeln!(self.text, "{name}_bucket{{le=\"{bound}\"}} {below}");
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a sum for a chart")]
+        let sum_s = sums.1 as f64 / 1e6;
+        let _ = write!(self.text, "{name}_sum {sum_s}\n{name}_count {below}\n");
+    }
+}
+
+fn write(told: &Told, page: &mut Page) {
+    let desks = &told.desks;
+    let shown: Vec<Shown> = desks.iter().map(|desk| desk.shown()).collect();
+    let sum = |of: fn(&Desk) -> &AtomicU64| -> u64 {
+        desks.iter().map(|desk| of(desk).load(Ordering::Relaxed)).sum()
+    };
+    let gauge = |of: fn(&Shown) -> u64| -> u64 { shown.iter().map(of).sum() };
+
+    page.family("dockside_build_info", "gauge", "The version, as a label.");
+    page.sample(concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    page.family("dockside_records_total", "counter", "Records that committed epochs read.");
+    for lane in Lane::ALL {
+        let records: u64 = desks.iter().map(|desk| desk.lanes[lane.index()].load(Ordering::Relaxed)).sum();
+        page.sample(&format!("{{lane=\"{}\"}}", lane.topic().name()), records);
+    }
+    page.one("dockside_outputs_total", "counter", "Records that were written.", sum(|desk| &desk.outputs));
+    page.one("dockside_epochs_total", "counter", "Committed epochs.", sum(|desk| &desk.epochs));
+    page.one("dockside_epochs_undone_total", "counter", "Epochs taken back.", sum(|desk| &desk.undone));
+    scans(&shown, page);
+    lag(told, &shown, page);
+    page.buckets("dockside_commit_seconds", "How long commits took.", desks, |desk| &desk.commit);
+    page.buckets("dockside_epoch_seconds", "From an epoch's first record to its commit.", desks, |desk| {
+        &desk.epoch
+    });
+    page.one(
+        "dockside_rebalances_total",
+        "counter",
+        "Assignments and revocations.",
+        sum(|desk| &desk.rebalances),
+    );
+    page.one(
+        "dockside_partitions_owned",
+        "gauge",
+        "Partitions of this process.",
+        gauge(|shown| shown.partitions.len() as u64),
+    );
+    page.one(
+        "dockside_parked_scans",
+        "gauge",
+        "Scans of numbers that nobody has registered.",
+        gauge(|shown| shown.counters.parked),
+    );
+    page.one("dockside_shipments", "gauge", "Shipments in memory.", gauge(|shown| shown.shipments as u64));
+    page.one("dockside_numbers", "gauge", "Tracking numbers in memory.", gauge(|shown| shown.numbers as u64));
+    page.one(
+        "dockside_torn_epochs_total",
+        "counter",
+        "Times that positions and state log did not agree.",
+        gauge(|shown| shown.repairs),
+    );
+    if let Some(restoring) = &told.restoring {
+        let help = "The share of the state that was read back.";
+        page.one("dockside_restore_progress_ratio", "gauge", help, restoring.share());
+        if let Some(left) = restoring.left() {
+            let help = "About how long the rest of the state takes.";
+            page.one("dockside_restore_eta_seconds", "gauge", help, left.as_secs());
+        }
+    }
+    if let Some(bytes) = resident_bytes() {
+        page.one("dockside_resident_bytes", "gauge", "Memory of the process.", bytes);
+    }
+}
+
+fn scans(shown: &[Shown], page: &mut Page) {
+    let mut grown = Counters::default();
+    shown.iter().for_each(|shown| grown.add(&shown.grown));
+    page.family(
+        "dockside_scans_total",
+        "counter",
+        "What became of scans; parked ones may count again, as applied.",
+    );
+    for (outcome, count) in [
+        ("applied", grown.applied),
+        ("duplicate", grown.duplicate),
+        ("ignored", grown.ignored.iter().sum()),
+        ("parked", grown.parked),
+        ("dead_lettered", grown.dead_lettered.iter().sum()),
+    ] {
+        page.sample(&format!("{{outcome=\"{outcome}\"}}"), count);
+    }
+    page.family("dockside_dead_letters_total", "counter", "Scans and parts that became dead letters.");
+    for (reason, count) in DeadLetterReason::ALL.iter().zip(grown.dead_lettered) {
+        page.sample(&format!("{{reason=\"{}\"}}", reason.code()), count);
+    }
+}
+
+/// From what is committed to where the lane ended at the last look.
+fn lag(told: &Told, shown: &[Shown], page: &mut Page) {
+    page.family("dockside_lag_records", "gauge", "Offsets between what is committed and the end.");
+    for (desk, shown) in told.desks.iter().zip(shown) {
+        for lane in Lane::ALL {
+            for &Partition(partition) in &shown.partitions {
+                let place = (lane, Partition(partition));
+                if let (Some(end), Some(reached)) = (told.outlook.end(place), desk.reached(place)) {
+                    let labels = format!("{{lane=\"{}\",partition=\"{partition}\"}}", lane.topic().name());
+                    page.sample(&labels, end.saturating_sub(reached));
+                }
+            }
+        }
+    }
+}
+
+/// The memory that the process holds, where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,430 @@
+//! Copies of the state logs on the local disk, so that a restart need not fetch them.
+//!
+//! Enters: records of state logs, as they were committed or read back. Leaves: the same records. Always true:
+//! - a copy is a cache: whatever is wrong with it (another cluster, a flipped bit, a full disk, a topic made anew) costs
+//!   time only; it is deleted, and the log is read;
+//! - a copy has every committed record of its partition between its start and its end; where that is not certain any more,
+//!   it ends;
+//! - what is read back was checked first, all of it, and the last record is the same as in the log.
+//!
+//! A partition's directory has segments, named by their first offset, of a head and frames: length of the value (u32),
+//! CRC-32C of what follows (u32), offset (u64), value; numbers little-endian.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::config::MESSAGE_BYTES;
+use crate::model::Partition;
+
+const MAGIC: &[u8; 8] = b"dockst01";
+/// A segment is left for the next one at this size.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// How much is held back before it is written.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What a copy is a copy of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Original {
+    pub(super) cluster: String,
+    pub(super) topic: String,
+    pub(super) partitions: u32,
+}
+
+/// The copies of a worker's partitions.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    dir: PathBuf,
+    original: Original,
+    writing: BTreeMap<Partition, Writing>,
+}
+
+/// A copy that is continued.
+#[derive(Debug)]
+struct Writing {
+    file: BufWriter<File>,
+    bytes: u64,
+}
+
+/// What a copy holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Copied {
+    /// Its last record.
+    pub(super) offset: u64,
+    pub(super) value: Vec<u8>,
+}
+
+/// Takes records, offset and value, until it fails.
+type Sink<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
+
+impl Mirror {
+    pub(super) fn new(dir: &Path, original: Original) -> Mirror {
+        Mirror { dir: dir.to_path_buf(), original, writing: BTreeMap::new() }
+    }
+
+    /// Checks a partition's copy; its last record, if it has everything from `from` on.
+    pub(super) fn check(&mut self, partition: Partition, from: u64) -> Option<Copied> {
+        let mut last = None;
+        let outcome = self.walk(partition, &mut |offset, value| {
+            let last = last.get_or_insert(Copied { offset, value: Vec::new() });
+            last.offset = offset;
+            last.value.clear();
+            last.value.extend_from_slice(value);
+            Ok(())
+        });
+        match outcome {
+            Ok(Some(start)) if start <= from => last.filter(|last| last.offset >= from),
+            Ok(_) => None,
+            Err(error) => {
+                self.warn(partition, &error);
+                None
+            }
+        }
+    }
+
+    /// Hands the records from `from` on to `sink`, until it fails.
+    pub(super) fn read<E: From<io::Error>>(
+        &self,
+        partition: Partition,
+        from: u64,
+        sink: &mut Sink<'_, E>,
+    ) -> Result<(), E> {
+        self.walk(partition, &mut |offset, value| if offset >= from { sink(offset, value) } else { Ok(()) })
+            .map(drop)
+    }
+
+    /// Begins a copy anew, of the log from `start` on.
+    pub(super) fn restart(&mut self, partition: Partition, start: u64) {
+        self.close(partition);
+        let begun = self.delete(partition).and_then(|()| self.segment(partition, start));
+        self.keep(partition, begun);
+    }
+
+    /// Continues a copy that was checked, in a segment of its own.
+    pub(super) fn resume(&mut self, partition: Partition, next: u64) {
+        self.close(partition);
+        let begun = self.segment(partition, next);
+        self.keep(partition, begun);
+    }
+
+    /// Adds the next committed record of a copy that is being written.
+    pub(super) fn append(&mut self, partition: Partition, offset: u64, value: &[u8]) {
+        let Some(writing) = self.writing.get_mut(&partition) else { return };
+        let outcome = writing.put(offset, value);
+        if let Err(error) = outcome {
+            self.give_up(partition, &error);
+        } else if self.writing[&partition].bytes >= SEGMENT_BYTES {
+            self.resume(partition, offset + 1);
+        }
+    }
+
+    /// Ends a copy here: what follows in the log is not known to it. What it has stays good.
+    pub(super) fn close(&mut self, partition: Partition) {
+        if let Some(mut writing) = self.writing.remove(&partition)
+            && let Err(error) = writing.file.flush()
+        {
+            self.give_up(partition, &error);
+        }
+    }
+
+    /// The log begins at `offset` by now.
+    pub(super) fn trim(&self, partition: Partition, offset: u64) {
+        let Ok(segments) = self.segments(partition) else { return };
+        for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
+            if next.0 <= offset
+                && let Err(error) = fs::remove_file(&segment.1)
+            {
+                tracing::warn!(target: "kafka", "cannot delete {}: {error}", segment.1.display());
+            }
+        }
+    }
+
+    fn keep(&mut self, partition: Partition, begun: io::Result<Writing>) {
+        match begun {
+            Ok(writing) => drop(self.writing.insert(partition, writing)),
+            Err(error) => self.give_up(partition, &error),
+        }
+    }
+
+    fn give_up(&mut self, partition: Partition, error: &io::Error) {
+        self.writing.remove(&partition);
+        self.warn(partition, error);
+        if let Err(error) = self.delete(partition) {
+            self.warn(partition, &error);
+        }
+    }
+
+    fn warn(&self, partition: Partition, error: &io::Error) {
+        let dir = self.place(partition);
+        tracing::warn!(
+            target: "kafka",
+            "no local copy of the state of partition {partition} ({}): {error}; a restart reads it from Kafka",
+            dir.display()
+        );
+    }
+
+    fn place(&self, partition: Partition) -> PathBuf {
+        self.dir.join(format!("state-{partition}"))
+    }
+
+    fn delete(&self, partition: Partition) -> io::Result<()> {
+        match fs::remove_dir_all(self.place(partition)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The segments of a partition by their first offset.
+    fn segments(&self, partition: Partition) -> io::Result<Vec<(u64, PathBuf)>> {
+        let entries = match fs::read_dir(self.place(partition)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut segments = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let first = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            segments.extend(first.map(|first: u64| (first, path)));
+        }
+        segments.sort();
+        Ok(segments)
+    }
+
+    fn segment(&self, partition: Partition, first: u64) -> io::Result<Writing> {
+        let dir = self.place(partition);
+        fs::create_dir_all(&dir)?;
+        let mut file =
+            BufWriter::with_capacity(BUFFER_BYTES, File::create(dir.join(format!("{first:020}.log")))?);
+        let head = postcard::to_stdvec(&self.original).expect("a head serialises into memory");
+        file.write_all(MAGIC)?;
+        file.write_all(&length(head.len()).to_le_bytes())?;
+        file.write_all(&crc32c::crc32c(&head).to_le_bytes())?;
+        file.write_all(&head)?;
+        Ok(Writing { file, bytes: 0 })
+    }
+
+    /// Hands every whole record to `sink`, in order; where the copy begins, if there is one. A record that was cut off ends
+    /// the last segment; anything else that does not fit is an error.
+    fn walk<E: From<io::Error>>(
+        &self,
+        partition: Partition,
+        sink: &mut Sink<'_, E>,
+    ) -> Result<Option<u64>, E> {
+        let segments = self.segments(partition)?;
+        let mut value = Vec::new();
+        let mut next = 0;
+        for (number, (first, path)) in segments.iter().enumerate() {
+            let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+            self.head(&mut file)?;
+            if *first < next {
+                return Err(damaged("its segments overlap").into());
+            }
+            loop {
+                match frame(&mut file, &mut value)? {
+                    Frame::Whole(offset) if offset >= next.max(*first) => {
+                        next = offset + 1;
+                        sink(offset, &value)?;
+                    }
+                    Frame::Whole(_) => return Err(damaged("its offsets go back").into()),
+                    Frame::End => break,
+                    // The process ended while it wrote. A later segment begins where this one was read to.
+                    Frame::Cut if segments.get(number + 1).is_none_or(|later| later.0 == next) => break,
+                    Frame::Cut => return Err(damaged("a segment lost its end").into()),
+                }
+            }
+        }
+        Ok(segments.first().map(|segment| segment.0))
+    }
+
+    fn head(&self, file: &mut impl Read) -> io::Result<()> {
+        let mut fixed = [0; 16];
+        file.read_exact(&mut fixed)?;
+        let [len, crc] = [8, 12].map(|at| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four")));
+        if fixed[..8] != *MAGIC || len > 4096 {
+            return Err(damaged("it was written by another version of this program"));
+        }
+        let mut head = vec![0; len as usize];
+        file.read_exact(&mut head)?;
+        if crc32c::crc32c(&head) != crc {
+            return Err(damaged("its head is damaged"));
+        }
+        let original: Original = postcard::from_bytes(&head).map_err(|_| damaged("its head is damaged"))?;
+        if original != self.original {
+            return Err(damaged("it is a copy of another log"));
+        }
+        Ok(())
+    }
+}
+
+impl Writing {
+    fn put(&mut self, offset: u64, value: &[u8]) -> io::Result<()> {
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), value);
+        self.file.write_all(&length(value.len()).to_le_bytes())?;
+        self.file.write_all(&crc.to_le_bytes())?;
+        self.file.write_all(&offset.to_le_bytes())?;
+        self.file.write_all(value)?;
+        self.bytes += value.len() as u64;
+        Ok(())
+    }
+}
+
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a message is smaller than 4 GiB")
+}
+
+fn damaged(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+enum Frame {
+    Whole(u64),
+    End,
+    Cut,
+}
+
+/// Reads the next frame; a wrong checksum at the very end of a file is one that was cut off.
+fn frame(file: &mut BufReader<File>, value: &mut Vec<u8>) -> io::Result<Frame> {
+    let mut fixed = [0; 16];
+    match filled(file, &mut fixed)? {
+        0 => return Ok(Frame::End),
+        16 => {}
+        _ => return Ok(Frame::Cut),
+    }
+    let [len, crc] = [0, 4].map(|at| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four")));
+    let offset: [u8; 8] = fixed[8..].try_into().expect("eight");
+    if len > MESSAGE_BYTES {
+        return Err(damaged("a length is damaged"));
+    }
+    value.resize(len as usize, 0);
+    if filled(file, value)? < value.len() {
+        return Ok(Frame::Cut);
+    }
+    if crc32c::crc32c_append(crc32c::crc32c(&offset), value) != crc {
+        return Err(damaged("a checksum does not fit"));
+    }
+    Ok(Frame::Whole(u64::from_le_bytes(offset)))
+}
+
+/// Reads until the buffer is full or the file ends.
+fn filled(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut at = 0;
+    while at < buffer.len() {
+        match file.read(&mut buffer[at..]) {
+            Ok(0) => break,
+            Ok(read) => at += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Partition = Partition(3);
+
+    fn original() -> Original {
+        Original { cluster: "c".into(), topic: "dockside.state".into(), partitions: 4 }
+    }
+
+    /// A copy of a log from 10 on, with records at 10, 12, 14 … in two segments.
+    fn copy(dir: &Path) -> Mirror {
+        let mut mirror = Mirror::new(dir, original());
+        mirror.restart(HERE, 10);
+        for offset in [10, 12, 14] {
+            mirror.append(HERE, offset, format!("value {offset}").as_bytes());
+        }
+        mirror.resume(HERE, 15);
+        for offset in [16, 18] {
+            mirror.append(HERE, offset, format!("value {offset}").as_bytes());
+        }
+        mirror.close(HERE);
+        mirror
+    }
+
+    fn read(mirror: &Mirror, from: u64) -> Vec<u64> {
+        let mut seen = Vec::new();
+        mirror
+            .read::<io::Error>(HERE, from, &mut |offset, value| {
+                assert_eq!(value, format!("value {offset}").as_bytes());
+                seen.push(offset);
+                Ok(())
+            })
+            .expect("a whole copy");
+        seen
+    }
+
+    fn last(mirror: &mut Mirror, from: u64) -> Option<u64> {
+        mirror.check(HERE, from).map(|last| last.offset)
+    }
+
+    #[test]
+    fn a_copy_gives_back_what_was_put_in() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut mirror = copy(dir.path());
+        assert_eq!(read(&mirror, 0), [10, 12, 14, 16, 18]);
+        assert_eq!(read(&mirror, 13), [14, 16, 18]);
+        // A log that begins earlier, or behind the copy, is read from Kafka.
+        for (from, wanted) in [(9, None), (10, Some(18)), (18, Some(18)), (19, None)] {
+            assert_eq!(last(&mut mirror, from), wanted, "from {from}");
+        }
+        assert_eq!(mirror.check(Partition(2), 0), None, "nobody copied that one");
+        mirror.trim(HERE, 14);
+        assert_eq!(read(&mirror, 0), [10, 12, 14, 16, 18], "the first segment is still needed");
+        mirror.trim(HERE, 15);
+        assert_eq!(read(&mirror, 0), [16, 18]);
+        mirror.restart(HERE, 30);
+        mirror.append(HERE, 31, b"value 31");
+        mirror.close(HERE);
+        assert_eq!(read(&mirror, 0), [31], "nothing of the old one is left");
+    }
+
+    #[test]
+    fn a_copy_that_does_not_fit_is_not_used() {
+        type Change = fn(&mut Vec<u8>);
+        let cases: [(&str, usize, Change, Option<u64>); 7] = [
+            ("nothing", 1, |_| (), Some(18)),
+            ("the end was not written", 1, |bytes| bytes.truncate(bytes.len() - 1), Some(16)),
+            ("only a part of a head", 1, |bytes| bytes.truncate(bytes.len() - 20), Some(16)),
+            ("a flipped bit", 1, |bytes| *bytes.last_mut().expect("bytes") ^= 1, None),
+            ("a flipped bit of the head", 0, |bytes| bytes[20] ^= 1, None),
+            ("an older version", 0, |bytes| bytes[7] = b'0', None),
+            ("a segment lost its end", 0, |bytes| bytes.truncate(bytes.len() - 1), None),
+        ];
+        for (name, segment, change, wanted) in cases {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut mirror = copy(dir.path());
+            let path = mirror.segments(HERE).expect("segments")[segment].1.clone();
+            let mut bytes = fs::read(&path).expect("bytes");
+            change(&mut bytes);
+            fs::write(&path, bytes).expect("written");
+            assert_eq!(last(&mut mirror, 10), wanted, "{name}");
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        copy(dir.path());
+        for (name, original) in [
+            ("another cluster", Original { cluster: "d".into(), ..original() }),
+            ("another topic", Original { topic: "x".into(), ..original() }),
+            ("another count", Original { partitions: 5, ..original() }),
+        ] {
+            assert_eq!(last(&mut Mirror::new(dir.path(), original), 10), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_disk_nothing_happens() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("a file");
+        fs::write(&file, b"").expect("written");
+        let mut mirror = Mirror::new(&file, original());
+        mirror.restart(HERE, 0);
+        mirror.append(HERE, 0, b"value 0");
+        mirror.close(HERE);
+        assert_eq!(mirror.check(HERE, 0), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! What an epoch did to shipments: told to the state log, kept, taken back, and read again.
+//!
+//! Enters: parts from the state log, and the undo list of the open epoch. Leaves: the parts that the epoch touched, or all of
+//! a slice. Always true: taking back restores shipments, totals, gauges and timers; a retired shipment has no part left.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::derive::derive;
+use super::facts::{Answer, Head, Shipment, Unit};
+use super::{ShipmentStation, flush_due};
+use crate::model::{ShipmentId, Timestamp};
+use crate::stations::Rules;
+use crate::stations::hop::UnitNo;
+
+/// A part of a shipment in the state log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Commanded facts and what was published.
+    Head,
+    /// What commands were answered.
+    Answers,
+    /// A box, or the PRO.
+    Unit(UnitNo),
+}
+
+/// What there was before the epoch touched it.
+#[derive(Debug)]
+pub(super) enum Undo {
+    Created(ShipmentId),
+    Head(ShipmentId, Box<Head>),
+    Answers(ShipmentId, VecDeque<Answer>),
+    Unit(ShipmentId, Box<Unit>),
+    UnitAdded(ShipmentId, UnitNo),
+    UnitRemoved(ShipmentId, Box<Unit>),
+    Retired(Box<Shipment>),
+}
+
+/// Parts of a shipment while the state log is read.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    head: Option<Head>,
+    answers: VecDeque<Answer>,
+    units: BTreeMap<UnitNo, Unit>,
+}
+
+impl ShipmentStation {
+    /// Whether this epoch changed anything.
+    pub fn is_touched(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    /// The parts that this epoch changed, as they are now; none: gone.
+    pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+        for undo in &self.undo {
+            // What was retired has no parts any more: the last entry says so, whatever else was touched.
+            match undo {
+                Undo::Created(id) => {
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_whole(shipment, &mut sink);
+                    }
+                }
+                Undo::Head(id, _) => {
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_head(shipment, &mut sink);
+                    }
+                }
+                Undo::Answers(id, _) => {
+                    if let Some(shipment) = self.shipments.get(id) {
+                        write_answers(shipment, &mut sink);
+                    }
+                }
+                Undo::Unit(id, before) => self.write_unit_now(id, before.no, &mut sink),
+                Undo::UnitAdded(id, no) => self.write_unit_now(id, *no, &mut sink),
+                Undo::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
+                Undo::Retired(shipment) => {
+                    let id = &shipment.id;
+                    sink(id, Part::Head, None);
+                    sink(id, Part::Answers, None);
+                    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+                        sink(id, Part::Unit(unit.no), None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_unit_now(
+        &self,
+        id: &ShipmentId,
+        no: UnitNo,
+        sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>),
+    ) {
+        match self.shipments.get(id).and_then(|shipment| shipment.unit(no)) {
+            Some(unit) => write_unit(id, unit, sink),
+            None => sink(id, Part::Unit(no), None),
+        }
+    }
+
+    /// All parts of the shipments for which `wanted` holds, in the order of their IDs.
+    pub fn image(
+        &self,
+        wanted: impl Fn(&ShipmentId) -> bool,
+        mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>),
+    ) {
+        let mut ids: Vec<&ShipmentId> = self.shipments.keys().filter(|id| wanted(id)).collect();
+        ids.sort();
+        for id in ids {
+            write_whole(&self.shipments[id], &mut sink);
+        }
+    }
+
+    /// Takes over a part from the state log; none: it is gone. [`ShipmentStation::loaded`] ends it.
+    pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+        let loading = self.loading.entry(id).or_default();
+        match (part, bytes) {
+            (Part::Head, Some(bytes)) => loading.head = Some(postcard::from_bytes(bytes)?),
+            (Part::Head, None) => loading.head = None,
+            (Part::Answers, Some(bytes)) => loading.answers = postcard::from_bytes(bytes)?,
+            (Part::Answers, None) => loading.answers.clear(),
+            (Part::Unit(no), Some(bytes)) => {
+                loading.units.insert(no, postcard::from_bytes(bytes)?);
+            }
+            (Part::Unit(no), None) => {
+                loading.units.remove(&no);
+            }
+        }
+        Ok(())
+    }
+
+    /// All parts are here: puts the shipments together, and rebuilds totals and timers.
+    pub fn loaded(&mut self, rules: &Rules) {
+        for (id, loading) in std::mem::take(&mut self.loading) {
+            let Some(head) = loading.head else { continue };
+            let mut units = loading.units;
+            let freight = units.remove(&UnitNo::FREIGHT);
+            let shipment = Shipment {
+                id: id.clone(),
+                head,
+                boxes: units.into_values().collect(),
+                freight,
+                answers: loading.answers,
+                head_epoch: 0,
+                answers_epoch: 0,
+                marked: 0,
+                queued: Timestamp::MAX,
+            };
+            let (contributed, verdict) = (shipment.head.contributed.clone(), shipment.head.verdict);
+            let account = shipment.head.account.clone();
+            let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
+            let due = derived.due.min(flush_due(&shipment, rules));
+            self.boxes += shipment.boxes.len() as u64;
+            self.shipments.insert(id.clone(), shipment);
+            self.total(&contributed, 1);
+            self.judge(&account, verdict, 1);
+            self.queue(&id, due);
+        }
+        self.totals_dirty.clear();
+        self.verdicts_dirty.clear();
+    }
+
+    /// Keeps what the epoch did.
+    pub fn commit(&mut self) {
+        self.undo.clear();
+        self.epoch += 1;
+    }
+
+    /// Takes back what the epoch did.
+    pub fn rollback(&mut self, rules: &Rules) {
+        let mut touched = BTreeSet::new();
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Created(id) => {
+                    let shipment = self.shipments.remove(&id).expect("created in this epoch");
+                    self.boxes -= shipment.boxes.len() as u64;
+                    self.total(&shipment.head.contributed, -1);
+                    self.judge(&shipment.head.account, shipment.head.verdict, -1);
+                    touched.remove(&id);
+                }
+                Undo::Head(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let after = std::mem::replace(&mut shipment.head, *before);
+                    let head = shipment.head.clone();
+                    self.total(&after.contributed, -1);
+                    self.total(&head.contributed, 1);
+                    self.judge(&after.account, after.verdict, -1);
+                    self.judge(&head.account, head.verdict, 1);
+                    touched.insert(id);
+                }
+                Undo::Answers(id, before) => {
+                    self.shipments.get_mut(&id).expect("touched in this epoch").answers = before;
+                }
+                Undo::Unit(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let no = before.no;
+                    *shipment.unit_mut(no).expect("a unit of it") = *before;
+                    touched.insert(id);
+                }
+                Undo::UnitAdded(id, no) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    shipment.boxes.retain(|unit| unit.no != no);
+                    self.boxes -= 1;
+                    touched.insert(id);
+                }
+                Undo::UnitRemoved(id, before) => {
+                    let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
+                    let at = shipment.boxes.partition_point(|unit| unit.no < before.no);
+                    shipment.boxes.insert(at, *before);
+                    self.boxes += 1;
+                    touched.insert(id);
+                }
+                Undo::Retired(shipment) => {
+                    let id = shipment.id.clone();
+                    self.boxes += shipment.boxes.len() as u64;
+                    self.count(&shipment.head.account, shipment.head.verdict, 1);
+                    self.shipments.insert(id.clone(), *shipment);
+                    touched.insert(id);
+                }
+            }
+        }
+        for id in touched {
+            let shipment = self.shipments.get_mut(&id).expect("restored");
+            shipment.queued = Timestamp::MAX;
+            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+            let due = derived.due.min(flush_due(shipment, rules));
+            self.queue(&id, due);
+        }
+        self.totals_dirty.clear();
+        self.verdicts_dirty.clear();
+        self.marked.clear();
+        self.pending.clear();
+        self.answers.clear();
+        self.epoch += 1;
+        self.settling += 1;
+    }
+}
+
+pub(super) fn keep_head(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+    if shipment.head_epoch != epoch {
+        shipment.head_epoch = epoch;
+        undo.push(Undo::Head(shipment.id.clone(), Box::new(shipment.head.clone())));
+    }
+}
+
+pub(super) fn keep_answers(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+    if shipment.answers_epoch != epoch {
+        shipment.answers_epoch = epoch;
+        undo.push(Undo::Answers(shipment.id.clone(), shipment.answers.clone()));
+    }
+}
+
+pub(super) fn keep_unit(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment, no: UnitNo) {
+    let id = shipment.id.clone();
+    let unit = shipment.unit_mut(no).expect("a unit of the shipment");
+    if unit.epoch != epoch {
+        undo.push(Undo::Unit(id, Box::new(unit.clone())));
+        unit.epoch = epoch;
+    }
+}
+
+fn write_whole(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    write_head(shipment, sink);
+    write_answers(shipment, sink);
+    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+        write_unit(&shipment.id, unit, sink);
+    }
+}
+
+fn write_head(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(&shipment.head).expect("a head always serialises into memory");
+    sink(&shipment.id, Part::Head, Some(&bytes));
+}
+
+fn write_answers(shipment: &Shipment, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(&shipment.answers).expect("answers always serialise into memory");
+    sink(&shipment.id, Part::Answers, Some(&bytes));
+}
+
+fn write_unit(id: &ShipmentId, unit: &Unit, sink: &mut impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
+    let bytes = postcard::to_stdvec(unit).expect("a unit always serialises into memory");
+    sink(id, Part::Unit(unit.no), Some(&bytes));
+}
