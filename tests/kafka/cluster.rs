@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
 
 use super::proxy::Proxy;
-use super::shared::{Running, create_replicated_topic};
+use super::shared::{Running, create_topic_with};
 
 mod tests;
 
@@ -146,7 +146,9 @@ impl Cluster {
     /// Creates a topic with a replica on every node.
     pub(super) fn create_topic(&self, name: &str, partitions: u32) {
         let replicas = i32::try_from(self.nodes.len()).expect("few");
-        create_replicated_topic(&self.servers(Listener::Plain), name, partitions, replicas);
+        // A world's times may be those to come.
+        let properties = [("message.timestamp.after.max.ms", "9223372036854775807")];
+        create_topic_with(&self.servers(Listener::Plain), name, partitions, replicas, &properties);
     }
 
     /// The node that leads a partition; waits until there is one.
@@ -181,6 +183,7 @@ impl Cluster {
     }
 
     /// Waits until every node has every partition.
+    #[cfg(feature = "campaigns")]
     pub(super) fn wait_in_sync(&self) {
         self.metadata(None, "replicas in sync", |metadata| {
             let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());

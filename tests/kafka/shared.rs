@@ -84,20 +84,25 @@ fn skip() {
 
 /// Creates a topic past the program's own rules.
 pub(super) fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) {
-    create_replicated_topic(bootstrap_servers, name, partitions, 1);
+    create_topic_with(bootstrap_servers, name, partitions, 1, &[]);
 }
 
-/// The same, with more replicas than one.
-pub(super) fn create_replicated_topic(bootstrap_servers: &str, name: &str, partitions: u32, replicas: i32) {
+/// The same, with replicas and properties.
+pub(super) fn create_topic_with(
+    bootstrap_servers: &str,
+    name: &str,
+    partitions: u32,
+    replicas: i32,
+    properties: &[(&str, &str)],
+) {
     use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     use rdkafka::client::DefaultClientContext;
     use rdkafka::config::ClientConfig;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create().expect("an admin client");
     let topic =
-        NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas))
-            // A world's times may be those to come.
-            .set("message.timestamp.after.max.ms", "9223372036854775807");
+        NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas));
+    let topic = properties.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let created = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(created.expect("an answer").iter().all(Result::is_ok), "{name} was created");

@@ -80,9 +80,8 @@ impl Writer {
         let config = config.transactional_producer(name);
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
-        let patience = Patience::Limited;
-        let mut writer =
-            Writer { config, names, timeout, patience, rotates, offsets: Vec::new(), producer: None };
+        let (patience, offsets) = (Patience::Limited, Vec::new());
+        let mut writer = Writer { config, names, timeout, patience, rotates, offsets, producer: None };
         writer.reopen()?;
         Ok(writer)
     }
