@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use crc32c::crc32c;
 
@@ -127,11 +128,24 @@ pub(super) fn stored_partitions(dir: &Path) -> Result<Option<u32>, LogError> {
     Ok(Segment::open(&path, 0)?.header()?.map(|(partitions, _)| partitions))
 }
 
+/// How often a lock that is taken is tried again: a program that its last owner was just starting has it, too, until that
+/// program runs.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = open.map_err(failed(&path, "opening"))?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 1..LOCK_TRIES {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {
             let process = format!("{}\n", std::process::id());
             let written = file.set_len(0).and_then(|()| file.write_all_at(process.as_bytes(), 0));
