@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod latency;
 pub mod logs;
 pub mod problem;
+pub mod process;
 pub mod secret;
 pub mod signals;
 pub mod verify;

@@ -276,10 +276,8 @@ impl StateWriter {
         outbox: &mut Outbox,
         end: impl FnOnce() -> Result<u64, E>,
     ) -> Result<(), E> {
-        let mut delta = Parts::default();
-        stations.delta(|key, value| delta.add(&key, value));
         let mut roll = self.roll.clone();
-        roll.earn(self.put(StateKind::Delta, delta, stations, inputs, timestamp, outbox));
+        roll.earn(self.delta(stations, inputs, timestamp, outbox));
         if let Some(slices) = roll.run(self.run_bytes) {
             if roll.wants_mark() {
                 roll.mark(end()?);
@@ -302,9 +300,7 @@ impl StateWriter {
     ) -> Result<(), E> {
         let mut roll = Roll { next: self.roll.next.next_multiple_of(u64::from(SLICES)), ..Roll::default() };
         roll.mark(end()?);
-        let mut delta = Parts::default();
-        stations.delta(|key, value| delta.add(&key, value));
-        self.put(StateKind::Delta, delta, stations, inputs, timestamp, outbox);
+        self.delta(stations, inputs, timestamp, outbox);
         let bytes = self.image(0..SLICES, stations, inputs, timestamp, outbox);
         roll.wrote(&(0..SLICES), bytes);
         self.open = Some(roll);
@@ -321,6 +317,18 @@ impl StateWriter {
     /// The open epoch was taken back.
     pub fn rollback(&mut self) {
         self.open = None;
+    }
+
+    fn delta(
+        &self,
+        stations: &Stations,
+        inputs: &[InputRange],
+        timestamp: Timestamp,
+        outbox: &mut Outbox,
+    ) -> u64 {
+        let mut parts = Parts::default();
+        stations.delta(|key, value| parts.add(&key, value));
+        self.put(StateKind::Delta, parts, stations, inputs, timestamp, outbox)
     }
 
     fn image(

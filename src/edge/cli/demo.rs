@@ -17,6 +17,7 @@ use crate::edge::crew::{Crew, Observer};
 use crate::edge::feeder::Feeder;
 use crate::edge::latency::Latency;
 use crate::edge::problem::{Exit, Failure, Problem};
+use crate::edge::process::resident_bytes;
 use crate::edge::signals;
 use crate::engine::log::{Broker, Durability, Local, LogError, Outbox};
 use crate::engine::worker::WorkerConfig;
@@ -135,7 +136,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             "elapsed_ms": elapsed_ms,
             "scans_per_second": rate,
             "latency": latency.summary(),
-            "resident_bytes": resident_bytes(),
+            "resident_bytes": resident_bytes().unwrap_or(0),
             "epochs": done.epochs,
             "scans": books,
             "documents": documents,
@@ -161,7 +162,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 "from append to commit: p50 {} ms, p99 {} ms; resident memory {} MiB",
                 waited.p50_us / 1000,
                 waited.p99_us / 1000,
-                resident_bytes() >> 20
+                resident_bytes().unwrap_or(0) >> 20
             );
             let _ = write!(
                 text,
@@ -205,14 +206,6 @@ impl Appends<'_> {
             self.latency.appended(Partition(partition), self.next[partition as usize], records, at_us);
         }
     }
-}
-
-/// How much memory the process holds, as the system counts it; 0 where it does not say.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib << 10)
 }
 
 /// Where the demo's log lives.

@@ -10,7 +10,7 @@ mod watched;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 pub use self::buckets::{BOUNDS_S, Buckets};
 pub use self::watched::Watched;
 use super::clock::elapsed_us;
+use super::process::locked;
 use crate::engine::log::{Log, Positions};
 use crate::engine::worker::{EpochReport, Worker};
 use crate::model::{Lane, NumberKey, Partition, ShipmentId};
@@ -117,10 +118,6 @@ pub struct Question {
     subject: Subject,
     until_us: u64,
     reply: oneshot::Sender<Answer>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Desk {

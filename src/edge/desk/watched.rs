@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Desk, Phase, locked};
+use super::{Desk, Phase};
 use crate::edge::clock::elapsed_us;
+use crate::edge::process::locked;
 use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
 use crate::model::{Lane, Partition};
 

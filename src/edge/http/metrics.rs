@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Site, Told};
 use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown};
+use crate::edge::process::resident_bytes;
 use crate::model::{DeadLetterReason, Lane, Partition};
 use crate::stations::Counters;
 
@@ -171,12 +172,4 @@ fn lag(told: &Told, shown: &[Shown], page: &mut Page) {
             }
         }
     }
-}
-
-/// The memory that the process holds, where the system tells it.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::edge::clock::elapsed_us;
+use crate::edge::process::locked;
 use crate::engine::log::{Broker, LogError, Positions};
 use crate::model::{Lane, Partition};
 
@@ -42,8 +43,8 @@ impl Outlook {
             loop {
                 match owners(&broker).and_then(|owners| Ok((owners, broker.ends()?))) {
                     Ok((owners, ends)) => {
-                        *seen.owners.lock().unwrap_or_else(PoisonError::into_inner) = owners;
-                        *seen.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+                        *locked(&seen.owners) = owners;
+                        *locked(&seen.ends) = ends;
                         seen.heard_us.store(elapsed_us(), Ordering::Relaxed);
                     }
                     Err(error) => tracing::warn!("cannot look at the log: {error}"),
@@ -61,11 +62,11 @@ impl Outlook {
 
     /// Where a lane of a partition ended.
     pub fn end(&self, place: (Lane, Partition)) -> Option<u64> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied()
+        locked(&self.ends).get(&place).copied()
     }
 
     /// Where the partition's owner answers.
     pub fn owner(&self, partition: Partition) -> Option<String> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).cloned()
+        locked(&self.owners).get(&partition).cloned()
     }
 }

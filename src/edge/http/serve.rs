@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +14,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::edge::process::locked;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 512;
@@ -41,7 +43,7 @@ struct Seat {
 
 impl Seat {
     fn take(open: &Open, address: IpAddr) -> Option<Seat> {
-        let mut places = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = locked(open);
         let own = places.get(&address).copied().unwrap_or_default();
         if own >= CONNECTIONS_OF_ONE_MAX || places.values().sum::<usize>() >= CONNECTIONS_MAX {
             return None;
@@ -53,7 +55,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut places = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = locked(&self.open);
         if let Some(own) = places.get_mut(&self.address) {
             *own -= 1;
             if *own == 0 {

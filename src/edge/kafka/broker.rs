@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rdkafka::Offset;
@@ -16,6 +16,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 
 use super::clients::Quiet;
 use super::config::KafkaConfig;
+use super::greeting::greet;
 use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
 use super::owners;
 use super::patience::{Deadline, PATIENCE, REQUEST};
@@ -24,6 +25,7 @@ use super::restoring::Restoring;
 use super::topics;
 use super::worker::KafkaLog;
 use super::writer::{Writer, Written};
+use crate::edge::process::locked;
 use crate::engine::log::{Broker, Extent, Headers, LogError, Outbox, Positions, Record};
 use crate::model::{Lane, Partition, Topic};
 
@@ -47,6 +49,7 @@ impl KafkaBroker {
     pub fn open(config: &KafkaConfig) -> Result<KafkaBroker, LogError> {
         config.checked()?;
         let name = format!("{}-outside", config.instance);
+        greet(config, &name)?;
         let reader = Reader::open(config, &name)?;
         let partitions = topics::counts_fit(config, &reader)?;
         let group = config
@@ -139,7 +142,7 @@ impl Broker for KafkaBroker {
         if records.is_empty() {
             return Ok(());
         }
-        let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = locked(&self.writer);
         let mut writer = match held.take() {
             Some(writer) => writer,
             None => Writer::open(&self.config, &self.feed_name())?,

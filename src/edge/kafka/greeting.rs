@@ -11,10 +11,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use super::clients::{locked, log_line};
+use super::clients::log_line;
 use super::config::KafkaConfig;
 use super::names::{reason, unreachable};
 use super::patience::Deadline;
+use crate::edge::process::locked;
 use crate::edge::secret::hidden;
 use crate::engine::log::LogError;
 use crate::model::Topic;

@@ -148,6 +148,7 @@ pub fn create_topics(config: &KafkaConfig) -> Result<Vec<String>, LogError> {
 /// All topics are there, with equal partition counts.
 pub fn check_topics(config: &KafkaConfig) -> Result<(), LogError> {
     config.checked()?;
+    greet(config, &config.instance)?;
     counts_fit(config, &Reader::open(config, &config.instance)?).map(drop)
 }
 
@@ -455,7 +456,6 @@ fn wanted(config: &KafkaConfig, topic: Topic) -> Settings {
 /// The partition count of all topics, once every partition has a leader.
 pub(super) fn counts_fit(config: &KafkaConfig, reader: &Reader) -> Result<u32, LogError> {
     let what = "check the topics";
-    greet(config, &config.instance)?;
     let names = config.names();
     let deadline = Deadline::after(PATIENCE);
     loop {

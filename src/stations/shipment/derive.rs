@@ -373,10 +373,7 @@ impl Deriver<'_> {
             None => found.push((day, *add)),
         };
         let mut of_box = |deriver: &mut Self, unit: &Unit, view: &View, expectation: &UnitExpectation| {
-            let day = expectation.interval.map(|(earliest, latest)| {
-                let middle = Timestamp((earliest.0 + latest.0).div_euclid(2));
-                day_number(deriver.days.day(deriver.fcs, &head.fc, middle))
-            });
+            let day = deriver.day_of(&head.fc, expectation);
             let add = Subtotal {
                 boxes: 1,
                 units: i64::from(unit.units),
@@ -399,10 +396,7 @@ impl Deriver<'_> {
                     of_box(self, unit, &pro.view, &per_unit[0]);
                 }
                 if shipment.boxes.is_empty() {
-                    let day = per_unit[0].interval.map(|(earliest, latest)| {
-                        let middle = Timestamp((earliest.0 + latest.0).div_euclid(2));
-                        day_number(self.days.day(self.fcs, &head.fc, middle))
-                    });
+                    let day = self.day_of(&head.fc, &per_unit[0]);
                     at_day(day, &Subtotal::default());
                 }
             }
@@ -417,6 +411,16 @@ impl Deriver<'_> {
         });
         keyed.collect()
     }
+
+    /// The FC's day in the middle of what is expected of a unit; none: nothing is.
+    fn day_of(&mut self, fc: &FcId, expectation: &UnitExpectation) -> Option<i32> {
+        let (earliest, latest) = expectation.interval?;
+        Some(day_number(self.days.day(self.fcs, fc, middle(earliest, latest))))
+    }
+}
+
+fn middle(earliest: Timestamp, latest: Timestamp) -> Timestamp {
+    Timestamp((earliest.0 + latest.0).div_euclid(2))
 }
 
 fn closed_at(shipment: &Shipment) -> Option<Timestamp> {
@@ -430,7 +434,7 @@ fn risk(expected: &Expected, start: Timestamp, end: Timestamp) -> Verdict {
     if expected.source >= ExpectedSource::Window {
         return Verdict::Pending;
     }
-    let middle = Timestamp((earliest.0 + latest.0).div_euclid(2));
+    let middle = middle(earliest, latest);
     if middle < start {
         Verdict::EarlyRisk
     } else if middle >= end {
