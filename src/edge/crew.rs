@@ -245,12 +245,10 @@ fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBo
                 desk.quiet.fetch_add(1, Ordering::Release);
             }
             Turn::Idle => {}
+            // What was ours is not any more: the next poll says how to go on, or that somebody else has our name.
             Turn::Fenced => {
-                return Err(LogError {
-                    what: "going on as a member of the group".to_owned(),
-                    why: "another process has the same name: give each its own (kafka.instance)".to_owned(),
-                    refused: true,
-                });
+                desk.undone.fetch_add(1, Ordering::Relaxed);
+                desk.busy.fetch_add(1, Ordering::Release);
             }
         }
         // Between two epochs nothing uncommitted can show.

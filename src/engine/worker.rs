@@ -68,7 +68,7 @@ pub enum Turn {
     Undone,
     /// Nothing to do.
     Idle,
-    /// Somebody else has our name or our partitions: stop.
+    /// Somebody else has our name or our partitions; ours are forgotten. The next turn says how it goes on, or fails.
     Fenced,
 }
 

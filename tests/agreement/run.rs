@@ -144,8 +144,11 @@ impl Cluster {
             match self.workers[number].turn(self.now).expect("faults of the log are not errors") {
                 Turn::Idle => quiet += 1,
                 Turn::Fenced => {
-                    self.workers.remove(number);
-                    self.workers.insert(number, self.join(number));
+                    // Who lost its partitions only goes on; whose name is taken begins anew.
+                    if self.workers[number].turn(self.now).is_err() {
+                        self.workers.remove(number);
+                        self.workers.insert(number, self.join(number));
+                    }
                     quiet = 0;
                 }
                 Turn::Worked | Turn::Committed(_) | Turn::Undone => quiet = 0,

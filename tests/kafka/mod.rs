@@ -8,6 +8,7 @@
 mod campaign;
 mod cluster;
 mod lookups;
+mod names;
 mod plain;
 mod proxy;
 mod restore;

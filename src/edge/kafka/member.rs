@@ -42,11 +42,31 @@ pub(super) struct Member {
     places: BTreeMap<(Lane, Partition), Place>,
     /// What was fetched and not handed on yet: at most what one poll takes.
     fetched: [VecDeque<Polled>; Lane::ALL.len()],
-    /// A revocation that was reported and waits for the next poll.
-    returning: bool,
+    tenure: Tenure,
+    /// The positions that the last assignment began at.
+    taken_up: Positions,
+}
+
+/// How we stand to our partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tenure {
+    /// What we have is ours, as far as we know.
+    Holding,
+    /// Something is wrong: the next look reports all of it as lost.
+    Upset(Upset),
+    /// They go: it was reported, the worker ends its epoch, and the next poll lets go. Then comes what upset us, if
+    /// anything did.
+    Draining(Option<Upset>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upset {
     /// The client says that a position is gone. It also says so when a broker that came back could not answer at once, so
     /// that we look for ourselves, and begin anew if it is still there.
-    astray: bool,
+    Astray,
+    /// The client says that another member has our name, and is of no use any more. It also says so when a coordinator that
+    /// came back answers two of its own requests to join.
+    Displaced,
 }
 
 /// What a poll of the member brought.
@@ -55,6 +75,8 @@ pub(super) enum Happened {
     Polled(Polled),
     /// The group gave us these topics' partitions.
     Given(Vec<(String, i32)>),
+    /// This member is finished: somebody has its name, or the client believes so.
+    Displaced,
 }
 
 /// How far a partition of a lane was fetched.
@@ -89,24 +111,29 @@ impl Member {
             queues: Vec::new(),
             places: BTreeMap::new(),
             fetched: Default::default(),
-            returning: false,
-            astray: false,
+            tenure: Tenure::Holding,
+            taken_up: Positions::new(),
         })
     }
 
     /// The next thing that happened. What was given must be taken up before the next poll.
     pub(super) fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Happened, LogError> {
         assert!(max > 0, "a poll for no record");
-        if std::mem::take(&mut self.returning) {
+        if let Tenure::Draining(upset) = self.tenure {
             let ours = self.partitions();
+            self.tenure = Tenure::Holding;
             self.let_go()?;
-            // Where the group did not take them, they are still ours.
-            if std::mem::take(&mut self.astray) && !self.consumer.context().is_called_back() {
-                let each = |lane: Lane| {
-                    let topic = self.names.of(lane.topic());
-                    ours.iter().map(move |partition| (topic.to_owned(), kafka_partition(*partition)))
-                };
-                return Ok(Happened::Given(Lane::ALL.into_iter().flat_map(each).collect()));
+            match upset {
+                Some(Upset::Displaced) => return Ok(Happened::Displaced),
+                // Where the group did not take them, they are still ours.
+                Some(Upset::Astray) if !self.consumer.context().is_called_back() => {
+                    let each = |lane: Lane| {
+                        let topic = self.names.of(lane.topic());
+                        ours.iter().map(move |partition| (topic.to_owned(), kafka_partition(*partition)))
+                    };
+                    return Ok(Happened::Given(Lane::ALL.into_iter().flat_map(each).collect()));
+                }
+                Some(Upset::Astray) | None => {}
             }
         }
         let deadline = Deadline::after(wait);
@@ -149,28 +176,41 @@ impl Member {
                 None => {}
             }
         }
-        match self.consumer.context().next() {
-            None if self.astray && !self.places.is_empty() => {
-                self.returning = true;
-                let partitions = self.partitions().into_iter().collect();
-                Ok(Some(Happened::Polled(Polled::Revoked { partitions, lost: true })))
+        if let Tenure::Upset(upset) = self.tenure {
+            match upset {
+                Upset::Displaced if self.places.is_empty() => return Ok(Some(Happened::Displaced)),
+                Upset::Astray if self.places.is_empty() => self.tenure = Tenure::Holding,
+                // What the group wants back comes first.
+                Upset::Astray if self.consumer.context().is_called_back() => {}
+                Upset::Astray | Upset::Displaced => return Ok(self.drain(Some(upset), true)),
             }
+        }
+        match self.consumer.context().next() {
             None => Ok(None),
             Some(Rebalanced::Assign(listed)) => Ok(Some(Happened::Given(listed))),
             Some(Rebalanced::Revoke { lost }) => {
-                self.astray = false;
-                let partitions = self.partitions().into_iter().collect::<Vec<_>>();
-                if partitions.is_empty() {
+                if self.places.is_empty() {
                     self.let_go()?;
                     return Ok(None);
                 }
-                self.returning = true;
-                Ok(Some(Happened::Polled(Polled::Revoked { partitions, lost })))
+                Ok(self.drain(None, lost))
             }
             Some(Rebalanced::Failed(code)) => {
                 Err(unreachable(format!("stay in the group as `{}`", self.name), code.to_string()))
             }
         }
+    }
+
+    /// Our partitions go.
+    fn drain(&mut self, upset: Option<Upset>, lost: bool) -> Option<Happened> {
+        self.tenure = Tenure::Draining(upset);
+        let partitions = self.partitions().into_iter().collect();
+        Some(Happened::Polled(Polled::Revoked { partitions, lost }))
+    }
+
+    /// Somebody else has our name, as others say.
+    pub(super) fn displace(&mut self) {
+        self.tenure = Tenure::Upset(Upset::Displaced);
     }
 
     /// Starts reading what the group gave us, at its stable positions.
@@ -206,6 +246,7 @@ impl Member {
             self.places.insert((lane, partition), Place { next, ended: false });
         }
         let assignment = self.listed(&positions);
+        self.taken_up.clone_from(&positions);
         self.consumer
             .assign(&assignment)
             .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
@@ -373,6 +414,11 @@ impl Member {
         (!self.consumer.assignment_lost()).then_some(proof)
     }
 
+    /// Positions of the last assignment, and what proved our membership then, for whoever asks whether our name is ours.
+    pub(super) fn last_known(&self) -> (TopicPartitionList, ConsumerGroupMetadata) {
+        (self.listed(&self.taken_up), self.consumer.group_metadata().expect("a member has a group"))
+    }
+
     /// Kafka's list of these positions.
     pub(super) fn listed(&self, positions: &Positions) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(positions.len());
@@ -394,10 +440,15 @@ impl Member {
             return Err(unreachable(what(), reason(error)));
         };
         match code {
-            Code::FencedInstanceId => Err(name_taken(&self.name)),
+            Code::FencedInstanceId => {
+                self.displace();
+                Ok(())
+            }
             Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
                 tracing::warn!(target: "kafka", member = self.name, "looking for our positions: {}", reason(error));
-                self.astray = true;
+                if self.tenure == Tenure::Holding {
+                    self.tenure = Tenure::Upset(Upset::Astray);
+                }
                 Ok(())
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {

@@ -4,6 +4,7 @@
 //! gives up in time; a worker does not, since giving up would not bring the broker back, and says so while it waits. What
 //! waiting cannot change (a refusal, a missing right) ends both at once.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -48,6 +49,31 @@ impl Patience {
                 Ok(Deadline::after(PATIENCE))
             }
         }
+    }
+}
+
+/// How often in a while something may be done that would be harm if done for ever.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    /// The last few, the oldest first.
+    spent: VecDeque<Instant>,
+}
+
+impl Budget {
+    /// In any [`Budget::WHILE`].
+    const TIMES: usize = 3;
+    const WHILE: Duration = Duration::from_secs(600);
+
+    /// Spends so much, if there is anything left.
+    #[expect(clippy::disallowed_methods, reason = "the edge lives in real time")]
+    pub(super) fn spend(&mut self, times: usize) -> bool {
+        let now = Instant::now();
+        self.spent.retain(|at| now.saturating_duration_since(*at) < Budget::WHILE);
+        let is_left = self.spent.len() < Budget::TIMES;
+        if is_left {
+            self.spent.extend(std::iter::repeat_n(now, times));
+        }
+        is_left
     }
 }
 
@@ -122,4 +148,16 @@ fn may_pass(error: &KafkaError) -> bool {
                 | Code::WaitingForCoordinator
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_ends() {
+        let mut budget = Budget::default();
+        let spent = [1, 2, 1, 1].map(|times| budget.spend(times));
+        assert_eq!(spent, [true, true, false, false]);
+    }
 }

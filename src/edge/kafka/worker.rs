@@ -15,6 +15,7 @@ use super::config::KafkaConfig;
 use super::member::{Happened, Member, name_taken};
 use super::mirror::{Copied, Mirror, Original};
 use super::names::{refused, unreachable};
+use super::patience::Budget;
 use super::reader::{Reader, Until, Wanted};
 use super::restoring::Restoring;
 use super::topics;
@@ -36,6 +37,8 @@ pub struct KafkaLog {
     mirror: Option<Mirror>,
     /// Partitions that are given back by the next poll.
     returned: Vec<Partition>,
+    /// How often we take our name back from somebody who may be nobody.
+    comebacks: Budget,
     /// Started by the first trim.
     admin: Option<AdminClient<Quiet>>,
     config: KafkaConfig,
@@ -51,7 +54,7 @@ enum Standing {
     /// something again or its timeout ends it: until then the name may be somebody else's, whom a new producer of it
     /// would fence.
     Out,
-    /// A younger member has our name.
+    /// A younger producer has our name.
     NameTaken,
 }
 
@@ -78,6 +81,7 @@ impl KafkaLog {
             restoring: Arc::clone(restoring),
             mirror,
             returned: Vec::new(),
+            comebacks: Budget::default(),
             admin: None,
             config: config.clone(),
         })
@@ -99,6 +103,30 @@ impl KafkaLog {
         };
         self.reader.read(Topic::State, partition, last.offset, Until::Offset(last.offset + 1), probe)?;
         Ok(is_same.then_some(last))
+    }
+
+    /// Joins anew under our name, unless somebody else has it. After a broker's restart the group may fence a member that
+    /// nobody has replaced; a producer of the name that was there before knows better. Where there is none, both we and
+    /// whoever has the name may take it from each other: each only so often, and who came first gives up first. (Who had an
+    /// epoch in doubt has taken the name once already when it was resolved.)
+    fn come_back(&mut self) -> Result<(), LogError> {
+        let still_ours = match self.standing {
+            Standing::Good => {
+                let (positions, proof) = self.member.last_known();
+                self.writer.has_its_name((&positions, &proof))
+            }
+            Standing::InDoubt | Standing::Out | Standing::NameTaken => None,
+        };
+        let times = if self.writer.is_of_old() { 1 } else { 2 };
+        if !still_ours.unwrap_or_else(|| self.comebacks.spend(times)) {
+            return Err(name_taken(&self.name));
+        }
+        let sure = if still_ours.is_some() { "nobody has it" } else { "somebody may have it" };
+        tracing::warn!(target: "kafka", member = self.name, "fenced under our own name; joining again: {sure}");
+        self.member = Member::join(&self.config, &self.name)?;
+        self.writer.reopen()?;
+        self.standing = Standing::Good;
+        Ok(())
     }
 
     /// What follows in the log of a partition is not ours to copy.
@@ -175,7 +203,8 @@ impl Log for KafkaLog {
 
     fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
         if self.standing == Standing::NameTaken {
-            return Err(name_taken(&self.name));
+            self.standing = Standing::Out;
+            self.member.displace();
         }
         // Only now: the last epoch of partitions that are given back comes between the news and the next poll.
         for partition in std::mem::take(&mut self.returned) {
@@ -187,6 +216,10 @@ impl Log for KafkaLog {
                 return Ok(Polled::Revoked { partitions, lost: lost || self.standing == Standing::Out });
             }
             Happened::Polled(polled) => return Ok(polled),
+            Happened::Displaced => {
+                self.come_back()?;
+                return Ok(Polled::Idle);
+            }
             Happened::Given(listed) => listed,
         };
         if self.standing == Standing::Out {

@@ -49,6 +49,8 @@ pub(super) struct Writer {
     offsets: Vec<(usize, u64)>,
     /// None: it was given up, and a new one starts with the next transaction.
     producer: Option<BaseProducer<ProducerNotes>>,
+    /// The producer was there before anything was in doubt: whoever took the name since then has fenced it.
+    is_of_old: bool,
 }
 
 /// A commit that takes longer may have been asked for twice.
@@ -81,8 +83,10 @@ impl Writer {
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
         let (patience, offsets) = (Patience::Limited, Vec::new());
-        let mut writer = Writer { config, names, timeout, patience, rotates, offsets, producer: None };
+        let mut writer =
+            Writer { config, names, timeout, patience, rotates, offsets, producer: None, is_of_old: false };
         writer.reopen()?;
+        writer.is_of_old = true;
         Ok(writer)
     }
 
@@ -93,7 +97,7 @@ impl Writer {
 
     /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
     pub(super) fn reopen(&mut self) -> Result<(), LogError> {
-        self.producer = None;
+        (self.producer, self.is_of_old) = (None, false);
         let what = || format!("start the producer `{}`", self.config.get("transactional.id").unwrap_or("?"));
         let failed = |error: KafkaError| unreachable(what(), reason(&error));
         let producer: BaseProducer<ProducerNotes> =
@@ -128,6 +132,7 @@ impl Writer {
         let deadline = Deadline::after(self.timeout);
         match self.transact(&producer, outputs, positions, deadline) {
             Ok(()) => {
+                self.is_of_old = true;
                 self.offsets = producer.context().take_offsets();
                 self.offsets.sort_unstable();
                 match producer.context().take_suspicion() {
@@ -140,6 +145,28 @@ impl Writer {
             }
             Err(failure) => failure.judge(deadline),
         }
+    }
+
+    /// Whether nothing was in doubt since the last commit, or since the beginning.
+    pub(super) fn is_of_old(&self) -> bool {
+        self.is_of_old
+    }
+
+    /// Whether the name is still ours, as the coordinator of our transactions sees it; none: there is no telling. The
+    /// producer is given up for the answer: its transaction, which nobody commits, ends with the next [`Writer::reopen`].
+    pub(super) fn has_its_name(
+        &mut self,
+        (positions, proof): (&TopicPartitionList, &ConsumerGroupMetadata),
+    ) -> Option<bool> {
+        let producer = self.producer.take().filter(|_| self.is_of_old && positions.count() > 0)?;
+        let answer = producer
+            .begin_transaction()
+            .and_then(|()| producer.send_offsets_to_transaction(positions, proof, self.timeout))
+            .map_err(Failure::of("ask for our name"));
+        let Err(Failure { code, why, .. }) = answer else { return Some(true) };
+        tracing::debug!(target: "kafka", "asked whether the name is ours: {why}");
+        // The coordinator takes the positions in before the group judges them.
+        if is_taken(code) { Some(false) } else { is_out(code).then_some(true) }
     }
 
     fn transact(
@@ -221,16 +248,9 @@ impl Failure {
         let what = || format!("commit an epoch ({step})");
         match code {
             // The group says "fenced" also to a member that it gave up: which of both it was, the next poll tells.
-            Some(
-                Code::IllegalGeneration
-                | Code::UnknownMemberId
-                | Code::RebalanceInProgress
-                | Code::FencedInstanceId,
-            ) => Ok(Written::NotMember),
+            code if is_out(code) => Ok(Written::NotMember),
             // The coordinator says the same to a transaction that took too long, which is only ours to resolve.
-            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) if !deadline.is_over() => {
-                Ok(Written::NameTaken)
-            }
+            code if is_taken(code) && !deadline.is_over() => Ok(Written::NameTaken),
             Some(
                 Code::MessageSizeTooLarge
                 | Code::InvalidMessageSize
@@ -248,6 +268,24 @@ impl Failure {
             _ => Ok(Written::InDoubt),
         }
     }
+}
+
+/// A younger producer has the name.
+fn is_taken(code: Option<Code>) -> bool {
+    matches!(code, Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch))
+}
+
+/// The group does not take us for a member, at least not of this generation.
+fn is_out(code: Option<Code>) -> bool {
+    matches!(
+        code,
+        Some(
+            Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::RebalanceInProgress
+                | Code::FencedInstanceId
+        )
+    )
 }
 
 /// A record as Kafka takes it. Kafka reads 0 as "now" and knows nothing before 1970, so that the first millisecond

@@ -276,7 +276,8 @@ pub enum Committed {
     Undone,
     /// Unknown: ask `resolve`, then keep or roll back.
     InDoubt,
-    /// Somebody else has our name or our partitions: roll back and stop.
+    /// Somebody else has our name or our partitions: roll back and forget them. The next poll tells which of both it is: it
+    /// takes the partitions away, or fails.
     Fenced,
 }
 

@@ -93,7 +93,7 @@ impl Stage {
         let scans = size("SCANS", plan.scans);
         let world =
             WorldConfig { partitions: plan.partitions, ..WorldConfig::new(size("SEED", 4_711), scans) };
-        Stage { plan, world, kafka, home: tempfile::tempdir().expect("a directory") }
+        Stage { plan, world, kafka, home: home() }
     }
 
     #[cfg(feature = "campaigns")]
@@ -377,6 +377,19 @@ impl Drop for EndsWithPanic<'_> {
             tell(&self.1.logs());
         }
     }
+}
+
+/// Where processes write what they say; `DOCKSIDE_CAMPAIGN_KEEP=1` leaves it there.
+fn home() -> tempfile::TempDir {
+    let home = tempfile::Builder::new()
+        .prefix("dockside-campaign-")
+        .disable_cleanup(size("KEEP", 0) > 0)
+        .tempdir()
+        .expect("a directory");
+    if size("KEEP", 0) > 0 {
+        tell(&format!("kept: {}", home.path().display()));
+    }
+    home
 }
 
 fn started(command: &mut Command, log: &PathBuf) -> Child {
