@@ -169,6 +169,19 @@ pub struct Gauges {
     pub boxes: u64,
 }
 
+impl std::iter::Sum for Gauges {
+    fn sum<I: Iterator<Item = Gauges>>(partitions: I) -> Gauges {
+        partitions.fold(Gauges::default(), |sum, add| Gauges {
+            parked_scans: sum.parked_scans + add.parked_scans,
+            parked_numbers: sum.parked_numbers + add.parked_numbers,
+            parked_bytes: sum.parked_bytes + add.parked_bytes,
+            numbers: sum.numbers + add.numbers,
+            shipments: sum.shipments + add.shipments,
+            boxes: sum.boxes + add.boxes,
+        })
+    }
+}
+
 /// An entity of the state log: its kind and key as bytes, and the slice that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityKey {

@@ -74,8 +74,8 @@ fn a_large_state_is_read_back() {
         let hands = crew(&broker, 2);
         drain(&hands, &broker);
         let took = began.elapsed();
-        assert!((broker.restoring().share() - 1.0).abs() < f64::EPSILON);
-        assert_eq!(broker.restoring().left(), Some(Duration::ZERO));
+        assert!((broker.signs().restoring().share() - 1.0).abs() < f64::EPSILON);
+        assert_eq!(broker.signs().restoring().left(), Some(Duration::ZERO));
         let per_second = 2.0 * boxes as f64 / took.as_secs_f64();
         eprintln!("{boxes} boxes (as many numbers) from {source}: {took:.1?}, {per_second:.0} keys/s");
         hands.stop().expect("a clean stop");

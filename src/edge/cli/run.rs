@@ -16,7 +16,7 @@ use super::{ConfigArgs, hash_secret, log_failure, workers_or_cores};
 use crate::edge::config::{Config, HttpSettings};
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::http::{Bound, Outlook, Owners, Told};
-use crate::edge::kafka::{KafkaBroker, KafkaConfig, Restoring, create_topics};
+use crate::edge::kafka::{KafkaBroker, KafkaConfig, Signs, create_topics};
 use crate::edge::problem::{Exit, Failure, Problem, Severity};
 use crate::edge::signals::{self, Ending};
 use crate::engine::log::export::Export;
@@ -137,8 +137,8 @@ impl Service {
         ));
         let rules = Arc::new(config.rules());
         let crew = self.crew(&*broker, &rules)?;
-        let restoring = Some(Arc::clone(broker.restoring()));
-        self.answer(bound, broker, KafkaBroker::owners, &crew, rules, restoring)?;
+        let signs = Some(Arc::clone(broker.signs()));
+        self.answer(bound, broker, KafkaBroker::owners, &crew, rules, signs)?;
         let progress = Progress::service();
         while !self.ending.is_asked_for() && !crew.has_failed() {
             progress.show(crew.done().scans);
@@ -236,7 +236,7 @@ impl Service {
         owners: fn(&B) -> Result<Owners, LogError>,
         crew: &Crew,
         rules: Arc<Rules>,
-        restoring: Option<Arc<Restoring>>,
+        signs: Option<Arc<Signs>>,
     ) -> Result<(), Failure>
     where
         B: Broker + Send + Sync + 'static,
@@ -245,7 +245,7 @@ impl Service {
         let partitions = broker.partitions();
         let outlook = Outlook::watch(broker, owners).map_err(|error| cannot_serve(&error))?;
         let (desks, ending) = (crew.desks().to_vec(), self.ending.clone());
-        let told = Told { desks, outlook, rules, partitions, restoring, ending };
+        let told = Told { desks, outlook, rules, partitions, signs, ending };
         bound.serve(told).map_err(|error| cannot_serve(&error))
     }
 

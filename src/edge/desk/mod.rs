@@ -22,7 +22,7 @@ use super::process::locked;
 use crate::engine::log::{Log, Positions};
 use crate::engine::worker::{EpochReport, Worker};
 use crate::model::{Lane, NumberKey, Partition, ShipmentId};
-use crate::stations::{Counters, Rules};
+use crate::stations::{Counters, Gauges, Rules};
 
 /// Questions that wait for one worker.
 const QUESTIONS_MAX: usize = 64;
@@ -50,10 +50,8 @@ pub struct Shown {
     pub counters: Counters,
     /// By how much those counts grew in this process, partitions that come and go left out.
     pub grown: Counters,
-    /// Shipments.
-    pub shipments: usize,
-    /// Numbers.
-    pub numbers: usize,
+    /// How much their states hold.
+    pub gauges: Gauges,
     /// How often positions and state log did not agree.
     pub repairs: u64,
 }
@@ -263,8 +261,7 @@ impl Desk {
         }
         shown.counters = counters;
         shown.partitions = worker.stations().map(|(partition, _)| partition).collect();
-        shown.shipments = worker.stations().map(|(_, stations)| stations.shipments().len()).sum();
-        shown.numbers = worker.stations().map(|(_, stations)| stations.numbers().len()).sum();
+        shown.gauges = worker.stations().map(|(_, stations)| stations.gauges()).sum();
         shown.repairs = worker.repairs();
         self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
     }

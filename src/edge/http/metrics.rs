@@ -114,15 +114,29 @@ fn write(told: &Told, page: &mut Page) {
         "Scans of numbers that nobody has registered.",
         gauge(|shown| shown.counters.parked),
     );
-    page.one("dockside_shipments", "gauge", "Shipments in memory.", gauge(|shown| shown.shipments as u64));
-    page.one("dockside_numbers", "gauge", "Tracking numbers in memory.", gauge(|shown| shown.numbers as u64));
+    page.one(
+        "dockside_parked_bytes",
+        "gauge",
+        "Memory of what is parked.",
+        gauge(|shown| shown.gauges.parked_bytes),
+    );
+    page.one("dockside_shipments", "gauge", "Shipments in memory.", gauge(|shown| shown.gauges.shipments));
+    page.one("dockside_boxes", "gauge", "Boxes of these shipments.", gauge(|shown| shown.gauges.boxes));
+    page.one("dockside_numbers", "gauge", "Tracking numbers in memory.", gauge(|shown| shown.gauges.numbers));
     page.one(
         "dockside_torn_epochs_total",
         "counter",
         "Times that positions and state log did not agree.",
         gauge(|shown| shown.repairs),
     );
-    if let Some(restoring) = &told.restoring {
+    if let Some(signs) = &told.signs {
+        let help = "Producers that were replaced after a doubt.";
+        page.one("dockside_producer_rebuilds_total", "counter", help, signs.rebuilds());
+        if let Some(behind_us) = signs.behind_us() {
+            let help = "How long the local copies of the state do not follow it; 0 while they do.";
+            page.one("dockside_snapshot_age_seconds", "gauge", help, behind_us / 1_000_000);
+        }
+        let restoring = signs.restoring();
         let help = "The share of the state that was read back.";
         page.one("dockside_restore_progress_ratio", "gauge", help, restoring.share());
         if let Some(left) = restoring.left() {

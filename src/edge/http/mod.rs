@@ -31,7 +31,7 @@ pub use self::outlook::{Outlook, Owners};
 use super::clock::elapsed_us;
 use super::config::HttpSettings;
 use super::desk::Desk;
-use super::kafka::Restoring;
+use super::kafka::Signs;
 use super::secret::Secret;
 use super::signals::Ending;
 use crate::stations::Rules;
@@ -104,7 +104,7 @@ pub struct Told {
     /// Partitions of every topic.
     pub partitions: u32,
     /// How far states are read back, where that takes time.
-    pub restoring: Option<Arc<Restoring>>,
+    pub signs: Option<Arc<Signs>>,
     /// Whether the end was asked for.
     pub ending: Ending,
 }

@@ -38,7 +38,7 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
 fn tell(site: &Site, what: &str, reasons: Vec<String>) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let partitions: usize = site.told.desks.iter().map(|desk| desk.shown().partitions.len()).sum();
-    let restored = site.told.restoring.as_ref().map(|restoring| restoring.share());
+    let restored = site.told.signs.as_ref().map(|signs| signs.restoring().share());
     let body = json!({
         what: reasons.is_empty(),
         "reasons": reasons,

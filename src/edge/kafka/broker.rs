@@ -21,7 +21,7 @@ use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
 use super::owners;
 use super::patience::{Deadline, PATIENCE, REQUEST};
 use super::reader::{Reader, Until, Wanted};
-use super::restoring::Restoring;
+use super::signs::Signs;
 use super::topics;
 use super::worker::KafkaLog;
 use super::writer::{Writer, Written};
@@ -39,7 +39,7 @@ pub struct KafkaBroker {
     reader: Reader,
     /// Asks for the group's positions; never joins it.
     group: BaseConsumer<Quiet>,
-    restoring: Arc<Restoring>,
+    signs: Arc<Signs>,
     /// Started by the first append.
     writer: Mutex<Option<Writer>>,
 }
@@ -61,14 +61,14 @@ impl KafkaBroker {
             partitions,
             reader,
             group,
-            restoring: Arc::default(),
+            signs: Arc::default(),
             writer: Mutex::new(None),
         })
     }
 
     /// How far the members of this handle are with reading their states back.
-    pub fn restoring(&self) -> &Arc<Restoring> {
-        &self.restoring
+    pub fn signs(&self) -> &Arc<Signs> {
+        &self.signs
     }
 
     /// Where the owners of partitions answer, as far as the group's members tell it.
@@ -135,7 +135,7 @@ impl Broker for KafkaBroker {
     }
 
     fn join(&self, name: &str) -> Result<KafkaLog, LogError> {
-        KafkaLog::open(&self.config, name, &self.restoring)
+        KafkaLog::open(&self.config, name, &self.signs)
     }
 
     fn append(&self, records: &Outbox) -> Result<(), LogError> {

@@ -153,18 +153,14 @@ impl Member {
         }
     }
 
-    /// Serves the client while its owner is busy elsewhere; whether the group wants partitions back.
-    pub(super) fn is_called_back(&self) -> bool {
-        for _ in 0..4 {
-            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-                tracing::debug!(target: "kafka", "while restoring: {}", reason(&error));
-            }
-        }
-        self.consumer.context().is_called_back()
+    /// Serves the client while its owner is busy elsewhere; whether our partitions are about to go.
+    pub(super) fn is_called_back(&mut self) -> Result<bool, LogError> {
+        self.serve()?;
+        Ok(self.consumer.context().is_called_back() || self.tenure != Tenure::Holding)
     }
 
-    /// Serves the client's own events, and carries out one rebalance.
-    fn membership(&mut self) -> Result<Option<Happened>, LogError> {
+    /// Lets the client tell what it has to.
+    fn serve(&mut self) -> Result<(), LogError> {
         // `None` may mean that an event was served, so one look is not enough.
         for _ in 0..4 {
             match self.consumer.poll(Duration::ZERO) {
@@ -176,6 +172,12 @@ impl Member {
                 None => {}
             }
         }
+        Ok(())
+    }
+
+    /// Serves the client's own events, and carries out one rebalance.
+    fn membership(&mut self) -> Result<Option<Happened>, LogError> {
+        self.serve()?;
         if let Tenure::Upset(upset) = self.tenure {
             match upset {
                 Upset::Displaced if self.places.is_empty() => return Ok(Some(Happened::Displaced)),
@@ -363,6 +365,10 @@ impl Member {
                 }
             }
             if !moves.is_empty() {
+                // Nor does one start that is about to go: the next poll says so.
+                if self.is_called_back()? {
+                    return Ok(());
+                }
                 std::thread::sleep(Duration::from_millis(5));
             }
         }

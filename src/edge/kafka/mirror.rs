@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::MESSAGE_BYTES;
+use super::signs::Signs;
 use crate::model::Partition;
 
 const MAGIC: &[u8; 8] = b"dockst01";
@@ -39,6 +41,7 @@ pub(super) struct Original {
 pub(super) struct Mirror {
     dir: PathBuf,
     original: Original,
+    signs: Arc<Signs>,
     writing: BTreeMap<Partition, Writing>,
 }
 
@@ -61,8 +64,8 @@ pub(super) struct Copied {
 type Sink<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
 
 impl Mirror {
-    pub(super) fn new(dir: &Path, original: Original) -> Mirror {
-        Mirror { dir: dir.to_path_buf(), original, writing: BTreeMap::new() }
+    pub(super) fn new(dir: &Path, original: Original, signs: Arc<Signs>) -> Mirror {
+        Mirror { dir: dir.to_path_buf(), original, signs, writing: BTreeMap::new() }
     }
 
     /// Checks a partition's copy; its last record, if it has everything from `from` on.
@@ -123,11 +126,18 @@ impl Mirror {
 
     /// Ends a copy here: what follows in the log is not known to it. What it has stays good.
     pub(super) fn close(&mut self, partition: Partition) {
+        self.signs.ended(partition);
         if let Some(mut writing) = self.writing.remove(&partition)
             && let Err(error) = writing.file.flush()
         {
             self.give_up(partition, &error);
         }
+    }
+
+    /// The partition is not ours any more, and its copy ends.
+    pub(super) fn leave(&mut self, partition: Partition) {
+        self.close(partition);
+        self.signs.left(partition);
     }
 
     /// The log begins at `offset` by now.
@@ -144,13 +154,17 @@ impl Mirror {
 
     fn keep(&mut self, partition: Partition, begun: io::Result<Writing>) {
         match begun {
-            Ok(writing) => drop(self.writing.insert(partition, writing)),
+            Ok(writing) => {
+                self.writing.insert(partition, writing);
+                self.signs.follows(partition);
+            }
             Err(error) => self.give_up(partition, &error),
         }
     }
 
     fn give_up(&mut self, partition: Partition, error: &io::Error) {
         self.writing.remove(&partition);
+        self.signs.ended(partition);
         self.warn(partition, error);
         if let Err(error) = self.delete(partition) {
             self.warn(partition, &error);
@@ -334,7 +348,7 @@ mod tests {
 
     /// A copy of a log from 10 on, with records at 10, 12, 14 … in two segments.
     fn copy(dir: &Path) -> Mirror {
-        let mut mirror = Mirror::new(dir, original());
+        let mut mirror = Mirror::new(dir, original(), Arc::default());
         mirror.restart(HERE, 10);
         for offset in [10, 12, 14] {
             mirror.append(HERE, offset, format!("value {offset}").as_bytes());
@@ -412,7 +426,7 @@ mod tests {
             ("another topic", Original { topic: "x".into(), ..original() }),
             ("another count", Original { partitions: 5, ..original() }),
         ] {
-            assert_eq!(last(&mut Mirror::new(dir.path(), original), 10), None, "{name}");
+            assert_eq!(last(&mut Mirror::new(dir.path(), original, Arc::default()), 10), None, "{name}");
         }
     }
 
@@ -421,7 +435,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("a file");
         fs::write(&file, b"").expect("written");
-        let mut mirror = Mirror::new(&file, original());
+        let mut mirror = Mirror::new(&file, original(), Arc::default());
         mirror.restart(HERE, 0);
         mirror.append(HERE, 0, b"value 0");
         mirror.close(HERE);

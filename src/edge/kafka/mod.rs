@@ -22,6 +22,7 @@ mod properties;
 mod queue;
 mod reader;
 mod restoring;
+mod signs;
 mod topics;
 mod worker;
 mod writer;
@@ -31,6 +32,7 @@ pub use config::{KafkaConfig, Retention};
 pub use properties::Properties;
 pub(crate) use properties::{known_names, objection, refusal, risk, translated};
 pub use restoring::Restoring;
+pub use signs::Signs;
 pub use topics::{
     Blocked, Change, Settings, Step, TopicPlan, TopicsPlan, apply_topics, check_topics, create_topics,
     plan_topics,

@@ -61,7 +61,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// In any [`Budget::WHILE`].
-    const TIMES: usize = 3;
+    const TIMES: usize = 6;
     const WHILE: Duration = Duration::from_secs(600);
 
     /// Spends so much, if there is anything left.
@@ -103,9 +103,16 @@ impl Deadline {
     ) -> Result<T, KafkaError> {
         let (mut pause, longest) = PAUSE;
         let mut reminder = Deadline::after(REMIND);
+        let mut unknown = None;
         loop {
             match request() {
                 Err(error) if may_pass(&error) && !self.is_over() => {
+                    // Brokers come back; a topic that they do not know after so long is gone.
+                    if !is_unknown(&error) {
+                        unknown = None;
+                    } else if unknown.get_or_insert_with(|| Deadline::after(PATIENCE)).is_over() {
+                        return Err(error);
+                    }
                     if reminder.is_over() {
                         tracing::warn!(target: "kafka", "still waiting for the brokers: {}", reason(&error));
                         reminder = Deadline::after(REMIND);
@@ -119,6 +126,13 @@ impl Deadline {
             }
         }
     }
+}
+
+/// Whether the client, or the broker that it asked, does not know of that topic or partition.
+pub(super) fn is_unknown(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicOrPartition))
 }
 
 /// Whether the same request may succeed later.
@@ -143,11 +157,9 @@ fn may_pass(error: &KafkaError) -> bool {
                 | Code::RequestTimedOut
                 | Code::Resolve
                 | Code::UnstableOffsetCommit
-                | Code::UnknownPartition
-                | Code::UnknownTopicOrPartition
                 | Code::WaitingForCoordinator
         )
-    )
+    ) || is_unknown(error)
 }
 
 #[cfg(test)]
@@ -157,7 +169,7 @@ mod tests {
     #[test]
     fn a_budget_ends() {
         let mut budget = Budget::default();
-        let spent = [1, 2, 1, 1].map(|times| budget.spend(times));
-        assert_eq!(spent, [true, true, false, false]);
+        let spent = [1, 2, 2, 2, 1].map(|times| budget.spend(times));
+        assert_eq!(spent, [true, true, true, true, false]);
     }
 }

@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
-use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
+use super::patience::{Deadline, PATIENCE, Patience, REQUEST, is_unknown};
 use crate::engine::log::{LogError, Record};
 use crate::model::{Partition, Timestamp, Topic};
 
@@ -106,7 +106,15 @@ impl Reader {
         let (low, high) = self
             .patience
             .deadline()
-            .retry(|| client.fetch_watermarks(names.of(topic), kafka_partition(partition), REQUEST))
+            .retry(|| {
+                let ends = client.fetch_watermarks(names.of(topic), kafka_partition(partition), REQUEST);
+                if ends.as_ref().is_err_and(is_unknown) {
+                    // A broker that has just begun may not know all partitions yet. The client keeps its answer for
+                    // minutes, unless it is asked to ask again.
+                    drop(client.fetch_metadata(Some(names.of(topic)), REQUEST));
+                }
+                ends
+            })
             .map_err(|error| {
                 unreachable(
                     format!("find the ends of {}", self.config.place(topic, partition)),

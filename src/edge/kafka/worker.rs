@@ -17,7 +17,7 @@ use super::mirror::{Copied, Mirror, Original};
 use super::names::{refused, unreachable};
 use super::patience::Budget;
 use super::reader::{Reader, Until, Wanted};
-use super::restoring::Restoring;
+use super::signs::Signs;
 use super::topics;
 use super::writer::{Writer, Written};
 use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
@@ -32,7 +32,7 @@ pub struct KafkaLog {
     writer: Writer,
     member: Member,
     reader: Reader,
-    restoring: Arc<Restoring>,
+    signs: Arc<Signs>,
     /// Local copies of the state logs of our partitions.
     mirror: Option<Mirror>,
     /// Partitions that are given back by the next poll.
@@ -61,7 +61,7 @@ enum Standing {
 impl KafkaLog {
     /// Joins the group under a stable name (see [`KafkaConfig::member_name`]). What an older worker of that name left
     /// open is ended first, and that worker fenced.
-    pub fn open(config: &KafkaConfig, name: &str, restoring: &Arc<Restoring>) -> Result<KafkaLog, LogError> {
+    pub fn open(config: &KafkaConfig, name: &str, signs: &Arc<Signs>) -> Result<KafkaLog, LogError> {
         config.checked()?;
         let reader = Reader::open(config, name)?;
         let partitions = topics::counts_fit(config, &reader)?;
@@ -69,7 +69,11 @@ impl KafkaLog {
         let member = Member::join(config, name)?;
         let mirror = config.snapshot_dir.as_ref().and_then(|dir| {
             let topic = config.names().of(Topic::State).to_owned();
-            Some(Mirror::new(dir, Original { cluster: reader.cluster()?, topic, partitions }))
+            Some(Mirror::new(
+                dir,
+                Original { cluster: reader.cluster()?, topic, partitions },
+                Arc::clone(signs),
+            ))
         });
         Ok(KafkaLog {
             name: name.to_owned(),
@@ -78,7 +82,7 @@ impl KafkaLog {
             writer: writer.waiting(),
             member,
             reader: reader.waiting(),
-            restoring: Arc::clone(restoring),
+            signs: Arc::clone(signs),
             mirror,
             returned: Vec::new(),
             comebacks: Budget::default(),
@@ -124,6 +128,7 @@ impl KafkaLog {
         let sure = if still_ours.is_some() { "nobody has it" } else { "somebody may have it" };
         tracing::warn!(target: "kafka", member = self.name, "fenced under our own name; joining again: {sure}");
         self.member = Member::join(&self.config, &self.name)?;
+        self.signs.rebuilt();
         self.writer.reopen()?;
         self.standing = Standing::Good;
         Ok(())
@@ -132,7 +137,7 @@ impl KafkaLog {
     /// What follows in the log of a partition is not ours to copy.
     fn forget(&mut self, partition: Partition) {
         if let Some(mirror) = &mut self.mirror {
-            mirror.close(partition);
+            mirror.leave(partition);
         }
     }
 }
@@ -223,6 +228,7 @@ impl Log for KafkaLog {
             Happened::Given(listed) => listed,
         };
         if self.standing == Standing::Out {
+            self.signs.rebuilt();
             self.writer.reopen()?;
             self.standing = Standing::Good;
         }
@@ -263,6 +269,7 @@ impl Log for KafkaLog {
     fn resolve(&mut self) -> Result<Positions, LogError> {
         match self.standing {
             Standing::Good | Standing::InDoubt => {
+                self.signs.rebuilt();
                 self.writer.reopen()?;
                 self.standing = Standing::Good;
             }
@@ -303,13 +310,13 @@ impl Log for KafkaLog {
         }
         // A look at the end only is no reading back.
         let mut copied = if from == start { self.copied(partition, from)? } else { None };
-        let KafkaLog { reader, member, restoring, mirror, .. } = self;
-        let mut progress = restoring.begin(partition, from, to);
+        let KafkaLog { reader, member, signs, mirror, .. } = self;
+        let mut progress = signs.restoring().begin(partition, from, to);
         let mut each = |record: Record<'_>| {
             progress.reached(record.offset + 1);
             sink(record)?;
             // A member that does not poll for long is taken for dead, and one that does not answer holds up the group.
-            let called_back = progress.is_time_to_look_up() && member.is_called_back();
+            let called_back = progress.is_time_to_look_up() && member.is_called_back()?;
             Ok(if called_back { Wanted::NoMore } else { Wanted::More })
         };
         let mut next = from;
