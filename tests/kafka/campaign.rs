@@ -10,20 +10,15 @@
 //! ```sh
 //! DOCKSIDE_CAMPAIGN_SCANS=2000000 DOCKSIDE_CAMPAIGN_KILLS=50 DOCKSIDE_CAMPAIGN_FAULTS=20 DOCKSIDE_CAMPAIGN_PAUSE_MS=20000 \
 //! DOCKSIDE_CAMPAIGN_OUTAGE_MS=60000 DOCKSIDE_CAMPAIGN_TRIES=50 \
-//!     cargo test --features campaigns --test main -- kafka::campaign --nocapture --test-threads 1
+//!     cargo test --test main -- kafka::campaign --nocapture --test-threads 1
 //! ```
 //!
-//! Without the feature `campaigns`, brokers are left alone and processes only killed: after the kill and restart of a broker
-//! the client may tell a member that another one has its name although there is none, and the worker ends (exit 5).
-//! Until that is understood, these two campaigns fail now and then.
-//!
-//! `DOCKSIDE_CAMPAIGN_SEED` makes another world and other points of harm.
+//! `DOCKSIDE_CAMPAIGN_SEED` makes another world and other points of harm; with `DOCKSIDE_CAMPAIGN_KEEP=1` what the processes
+//! said stays on the disk.
 
-#[cfg(feature = "campaigns")]
 mod brokers;
 mod kills;
 mod late;
-#[cfg(feature = "campaigns")]
 mod moves;
 mod stage;
 mod witness;

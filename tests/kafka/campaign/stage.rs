@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Pace {
     scans: u64,
     /// The feed is at its end.
     fed: AtomicBool,
+    /// What the feed does, for whoever waits for it.
+    feeding: Mutex<&'static str>,
     given_up: AtomicBool,
 }
 
@@ -96,7 +99,6 @@ impl Stage {
         Stage { plan, world, kafka, home: home() }
     }
 
-    #[cfg(feature = "campaigns")]
     pub(super) fn group(&self) -> &str {
         self.plan.name
     }
@@ -114,11 +116,13 @@ impl Stage {
     fn command(&self, what: &str, servers: &str) -> Command {
         let file = self.home.path().join(format!("{}.toml", servers.replace([':', ','], "-")));
         let Plan { name, partitions, replication, .. } = self.plan;
+        let debug = std::env::var("DOCKSIDE_CAMPAIGN_DEBUG")
+            .map_or(String::new(), |of| format!("debug = \"{of}\"\n"));
         let text = format!(
             "[kafka]\nbootstrap_servers = \"{servers}\"\ntopic_prefix = \"{name}.\"\ngroup_id = \"{name}\"\n\
              replication = {replication}\n\
              [kafka.properties]\n\"reconnect.backoff.max.ms\" = \"1000\"\n\
-             [kafka.consumer.properties]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"300\"\n\
+             [kafka.consumer.properties]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"300\"\n{debug}\
              [retention]\nscans_days = 0\ncommands_days = 0\nhops_days = 0\ncommand_results_days = 0\n\
              dead_letters_days = 0\n\
              [engine]\nclock = \"input\"\nepoch_ms = 20\nworkers = {WORKERS}\npartitions = {partitions}\n"
@@ -150,6 +154,7 @@ impl Stage {
             harmed: AtomicU64::new(0),
             scans: self.world.scans,
             fed: AtomicBool::new(false),
+            feeding: Mutex::new("begins"),
             given_up: AtomicBool::new(false),
         };
         let state = format!("{}state", self.kafka.topic_prefix);
@@ -272,6 +277,7 @@ impl Feed<'_> {
         let mut record =
             BaseRecord::<[u8], [u8]>::to(&topic).partition(partition).timestamp(at.0).payload(value);
         record.key = key;
+        self.pace.feeds("sends");
         loop {
             record = match self.producer.send(record) {
                 Ok(()) => return,
@@ -288,9 +294,12 @@ impl Feed<'_> {
         for _ in 0..READ_TRIES {
             self.pace.go_on();
             // While the brokers are away nobody can tell.
+            self.pace.feeds("waits for the brokers to have what was sent");
             let written = self.producer.flush(Duration::from_millis(500)).is_ok();
             let read = || {
+                self.pace.feeds("asks for the committed positions");
                 let committed = broker.committed().ok()?;
+                self.pace.feeds("waits for positions at the end, and for hops to be read");
                 let fed = self.ends.iter().all(|(place, end)| committed[place] == *end);
                 (fed && self.are_hops_read(&committed) && broker.committed().ok()? == committed).then_some(())
             };
@@ -337,13 +346,13 @@ impl Pace {
     }
 
     /// Waits until something is committed after so many records. (All that is fed was read in time.)
-    #[cfg(feature = "campaigns")]
     pub(super) fn goes_on(&self, witness: &Witness, records: u64) {
         let goes_on = (0..6_000).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
             witness.records() > records || self.fed.load(Ordering::Acquire)
         });
-        assert!(goes_on, "no epoch within a minute");
+        let feeding = self.feeding.lock().map(|feeding| *feeding);
+        assert!(goes_on, "no epoch within a minute; the feed {feeding:?}");
     }
 
     /// Takes its time after so many scans: each harm has its share of them, in small pieces. When that is used up they only
@@ -360,6 +369,10 @@ impl Pace {
         } else if sent.is_multiple_of((share / 40).max(1)) {
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn feeds(&self, what: &'static str) {
+        *self.feeding.lock().expect("nobody panics with it") = what;
     }
 
     fn go_on(&self) {
@@ -421,7 +434,6 @@ impl Run {
     }
 
     /// Its memory now, in KiB; 0 where nobody tells.
-    #[cfg(feature = "campaigns")]
     pub(super) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
