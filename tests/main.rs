@@ -43,3 +43,6 @@ mod rules;
 
 /// An epoch taken back leaves no trace, and the state log tells all.
 mod rollback;
+
+/// A worker whose clock is set back, and one whose topics grow under it.
+mod worker;

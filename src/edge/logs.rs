@@ -27,7 +27,8 @@ struct Guarded;
 impl Write for Guarded {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        io::stderr().write_all(hidden(&text).as_bytes())?;
+        // A closed stderr leaves nobody to tell, and must not end anything: told of it, the log itself would panic.
+        let _ = io::stderr().write_all(hidden(&text).as_bytes());
         Ok(line.len())
     }
 

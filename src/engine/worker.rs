@@ -197,7 +197,10 @@ impl<L: Log> Worker<L> {
                 polled => worked = self.take(polled, now)?,
             }
         }
-        let old = self.opened_at.is_some_and(|opened| now.0 - opened.0 >= self.config.epoch_ms);
+        // Of an epoch that was opened in what is the future by now, the clock that was set back tells no age.
+        let old = self
+            .opened_at
+            .is_some_and(|opened| now < opened || now.0.saturating_sub(opened.0) >= self.config.epoch_ms);
         let drained = self.config.close_when_drained && !worked && self.records > 0;
         if old || drained || self.is_full() {
             return self.close();
@@ -283,6 +286,17 @@ impl<L: Log> Worker<L> {
 
     fn assigned(&mut self, positions: &Positions) -> Result<(), LogError> {
         let partitions: BTreeSet<Partition> = positions.keys().map(|(_, partition)| *partition).collect();
+        if let Some(last) = partitions.last().filter(|last| last.0 >= self.partitions) {
+            return Err(LogError {
+                what: format!("taking up partition {last}"),
+                why: format!(
+                    "there were {} partitions when this worker began, and keys are spread over these: the topics need \
+                     that number again",
+                    self.partitions
+                ),
+                refused: true,
+            });
+        }
         let mut warm = std::mem::take(&mut self.warm);
         let mut behind = Positions::new();
         for partition in partitions {

@@ -17,8 +17,10 @@ mod scan;
 mod shipment;
 mod timers;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 pub use self::clock::{ClockSource, StreamClock};
@@ -58,6 +60,9 @@ impl Rules {
     }
 }
 
+/// So many bytes of what was refused are kept: with its headers, a dead letter must fit into its topic.
+const LETTER_BYTES_MAX: usize = 16 << 20;
+
 /// Where documents go.
 pub struct Documents<'a> {
     /// Topic, key, value (none: a tombstone) and headers of each record.
@@ -86,11 +91,20 @@ impl Documents<'_> {
             }
             None => ("", String::new(), String::new()),
         };
+        let (kept, detail) = match letter.value.get(..LETTER_BYTES_MAX) {
+            Some(kept) if kept.len() < letter.value.len() => {
+                let (bytes, hash) = (letter.value.len(), Sha256::digest(letter.value));
+                let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                let cut = format!("{LETTER_BYTES_MAX} of {bytes} bytes are kept, SHA-256 of all: {hash}");
+                (kept, Cow::from(format!("{}; {cut}", letter.detail)))
+            }
+            _ => (letter.value, Cow::from(letter.detail)),
+        };
         let coordinates = letter.source.map(|source| source.to_string());
         let index = letter.index.map(|index| index.to_string());
         let mut headers: Vec<(&'static str, &[u8])> = vec![
             ("dockside.reason", letter.reason.code().as_bytes()),
-            ("dockside.detail", letter.detail.as_bytes()),
+            ("dockside.detail", detail.as_bytes()),
         ];
         if let Some(coordinates) = &coordinates {
             headers.push(("dockside.source", coordinates.as_bytes()));
@@ -105,8 +119,8 @@ impl Documents<'_> {
         }
         headers.push(("__connect.errors.connector.name", b"dockside"));
         headers.push(("__connect.errors.stage", b"VALUE_CONVERTER"));
-        headers.push(("__connect.errors.exception.message", letter.detail.as_bytes()));
-        (self.sink)(Topic::DeadLetters, letter.key, Some(letter.value), &headers);
+        headers.push(("__connect.errors.exception.message", detail.as_bytes()));
+        (self.sink)(Topic::DeadLetters, letter.key, Some(kept), &headers);
     }
 }
 
@@ -611,4 +625,32 @@ fn unparked(
         key: Some(key.number.as_str().as_bytes()),
         value: value.to_string().as_bytes(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_has_a_largest_size() {
+        let cut = "why; 16777216 of 16777217 bytes are kept, SHA-256 of all: \
+                   991bc82a1f5bdf203ad43efb5c253856b49b5c09580d8ed24bcdd2f431f7707c";
+        for (bytes, detail) in [(0, "why"), (LETTER_BYTES_MAX, "why"), (LETTER_BYTES_MAX + 1, cut)] {
+            let value = vec![b'x'; bytes];
+            let mut seen = Vec::new();
+            let sink: &mut RecordSink<'_> = &mut |_, _, value, headers| {
+                let told = headers.iter().find(|(name, _)| *name == "dockside.detail").expect("a detail");
+                seen.push((value.expect("no tombstone").len(), String::from_utf8_lossy(told.1).into_owned()));
+            };
+            Documents { sink }.dead_letter(&DeadLetter {
+                reason: DeadLetterReason::TooLarge,
+                detail: "why",
+                source: None,
+                index: None,
+                key: None,
+                value: &value,
+            });
+            assert_eq!(seen, [(bytes.min(LETTER_BYTES_MAX), detail.to_owned())]);
+        }
+    }
 }

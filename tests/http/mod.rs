@@ -1,10 +1,10 @@
 //! The HTTP side of `run`: probes, metrics, lookups, and who may ask.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,14 +18,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Served {
     child: Child,
     stdin: Option<ChildStdin>,
+    stderr: Option<BufReader<ChildStderr>>,
     pub(crate) port: u16,
 }
 
 impl Served {
     /// Starts `run` with these arguments and waits until it says where it answers.
     pub(crate) fn start(environment: &[(&str, &str)], args: &[&str]) -> Served {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dockside"))
-            .env_clear()
+        Served::start_by(Command::new(env!("CARGO_BIN_EXE_dockside")).env_clear(), environment, args)
+            .unheard()
+    }
+
+    /// The same, by whatever leads to the binary.
+    fn start_by(command: &mut Command, environment: &[(&str, &str)], args: &[&str]) -> Served {
+        let mut child = command
             .envs(environment.iter().copied())
             .arg("run")
             .args(args)
@@ -44,9 +50,14 @@ impl Served {
                 break address.parse::<SocketAddr>().expect("an address").port();
             }
         };
-        // What it says from now on must not fill the pipe.
+        Served { child, stdin, stderr: Some(stderr), port }
+    }
+
+    /// What it says from now on must not fill the pipe.
+    fn unheard(mut self) -> Served {
+        let mut stderr = self.stderr.take().expect("nobody else has it");
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Served { child, stdin, port }
+        self
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
@@ -67,14 +78,31 @@ impl Served {
         (status.expect("a status"), body.to_owned())
     }
 
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().expect("our child").code()
+    }
+
     /// Sends these bytes, and reads until the other side closes.
     fn exchange(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer, or an end");
-        answer
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            // Whoever does not read all of a request closes like this.
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+                panic!("an answer, or an end: {error}")
+            }
+            _ => String::from_utf8(answer).expect("UTF-8"),
+        }
     }
 
     /// Asks until the answer is as wanted.
@@ -278,6 +306,63 @@ fn the_metrics_are_those_of_the_list(served: &Served) {
             values.get(series)
         );
     }
+}
+
+/// A service on an empty directory.
+const QUIET: [&str; 4] = ["--workers", "1", "--set", "http.listen=127.0.0.1:0"];
+
+#[test]
+fn what_is_no_plain_question_is_turned_away() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let local = ["--local", dir.path().to_str().expect("UTF-8")];
+    let served = Served::start(&[], &[&local[..], &QUIET].concat());
+    let head = "Host: localhost\r\nConnection: close\r\n";
+    let long = "x".repeat(20 * 1024);
+    for (name, request, status) in [
+        ("a huge body", format!("POST /livez HTTP/1.1\r\n{head}Content-Length: 9999999999\r\n\r\n"), "405"),
+        (
+            "an endless body",
+            format!("PUT /api/v1/shipments/A HTTP/1.1\r\n{head}Transfer-Encoding: chunked\r\n\r\n"),
+            "405",
+        ),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+        ("no HTTP", "\x16\x03\x01\x02\r\n\r\n".to_owned(), "400"),
+        ("a long header", format!("GET /livez HTTP/1.1\r\n{head}X: {long}\r\n\r\n"), ""),
+        ("a long path", format!("GET /{long} HTTP/1.1\r\n{head}\r\n"), ""),
+        ("a way up", format!("GET /../../etc/passwd HTTP/1.1\r\n{head}\r\n"), "404"),
+        ("an escaped way up", format!("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n{head}\r\n"), "404"),
+        (
+            "a way up as an ID",
+            format!("GET /api/v1/shipments/..%2f..%2fetc%2fpasswd HTTP/1.1\r\n{head}\r\n"),
+            "404",
+        ),
+        ("somebody else's page", format!("GET http://other.example/ HTTP/1.1\r\n{head}\r\n"), "4"),
+    ] {
+        let answer = served.exchange(&request);
+        match status {
+            "" => assert!(!answer.starts_with("HTTP/1.1 2"), "{name}: {answer}"),
+            status => assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{name}: {answer}"),
+        }
+    }
+    assert_eq!(served.get("/livez").0, 200);
+}
+
+#[test]
+fn without_file_handles_and_readers_of_its_log_it_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let local = ["--local", dir.path().to_str().expect("UTF-8")];
+    let mut few = Command::new("/bin/sh");
+    few.env_clear().args(["-c", "ulimit -n 80; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dockside")]);
+    let mut served = Served::start_by(&mut few, &[], &[&local[..], &QUIET].concat());
+    drop(served.stderr.take());
+    served.until(|served| (served.get("/readyz").0 == 200).then_some(()));
+    let connect = |_| TcpStream::connect(("127.0.0.1", served.port)).expect("the system has room");
+    let idle: Vec<TcpStream> = (0..100).map(connect).collect();
+    drop(idle);
+    // Asked meanwhile, it answers when there are handles again.
+    assert_eq!(served.get("/livez").0, 200);
+    served.terminate();
+    assert_eq!(served.exit_code(), Some(0));
 }
 
 #[test]

@@ -183,7 +183,11 @@ fn cell(value: &Value, nothing: &str, between: &str) -> String {
     }
 }
 
+/// A cell of RFC 4180. What a spreadsheet would take for a formula is quoted as text for it.
 fn csv_cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) {
+        return csv_cell(&format!("'{text}"));
+    }
     if text.contains(['"', ',', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ') {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -255,8 +259,11 @@ mod tests {
     #[test]
     fn cells_are_safe_to_show() {
         for (value, text, csv) in [
-            (Value::Null, "-", "-"),
+            (Value::Null, "-", "'-"),
             (Value::from("1Z"), "1Z", "1Z"),
+            (Value::from("=1+1"), "=1+1", "'=1+1"),
+            (Value::from("@a,b"), "@a,b", "\"'@a,b\""),
+            (Value::from("a=b"), "a=b", "a=b"),
             (Value::from("a\u{1b}[31m"), "a\u{fffd}[31m", "a\u{fffd}[31m"),
             (Value::from(vec!["UPS", "DHL"]), "UPS, DHL", "\"UPS, DHL\""),
             (Value::from("a,\"b\""), "a,\"b\"", "\"a,\"\"b\"\"\""),

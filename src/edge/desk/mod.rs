@@ -285,3 +285,23 @@ fn growth(before: &Counters, now: &Counters) -> Counters {
     }
     grown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_desk_takes_so_many_questions_and_no_more() {
+        let (desk, asked) = Desk::new();
+        let id = ShipmentId::parse("FBA15DJ9SVVD").expect("an ID");
+        let ask = || desk.ask(Partition(0), Subject::Shipment(id.clone()), 1);
+        let waiting: Vec<_> = (0..QUESTIONS_MAX).map(|_| ask().is_some()).collect();
+        assert_eq!((waiting, ask().is_some()), (vec![true; QUESTIONS_MAX], false));
+        // One that was taken makes room for one.
+        drop(asked.recv().expect("a question"));
+        assert_eq!([ask().is_some(), ask().is_some()], [true, false]);
+        // A worker that has ended answers nobody.
+        drop(asked);
+        assert!(ask().is_some_and(|mut answer| answer.try_recv().is_err()));
+    }
+}

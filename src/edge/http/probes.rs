@@ -11,14 +11,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
+use super::outlook::UNREACHABLE_US;
 use super::{Site, answer};
 use crate::edge::clock::elapsed_us;
 use crate::edge::desk::Phase;
 
-/// A worker that has not turned for so long is stuck. Longer than any single wait for a broker.
+/// A worker that has not turned for so long, while the log was there, is stuck. Who waits for the log waits as long as it
+/// takes, and this long is more than enough to go on when it is back.
 const STUCK_US: u64 = 150_000_000;
-/// A log that has not answered for so long is not reachable.
-const UNREACHABLE_US: u64 = 15_000_000;
 /// Without an assignment for so long, a process stands by: others have all partitions.
 const STANDBY_US: u64 = 60_000_000;
 
@@ -57,7 +57,7 @@ impl Site {
                 None
             } else if desk.has_ended() {
                 Some(format!("worker {number} has ended"))
-            } else if desk.still_us() > STUCK_US {
+            } else if desk.still_us().min(self.told.outlook.contact_us()) > STUCK_US {
                 Some(format!("worker {number} has not turned for {} s", desk.still_us() / 1_000_000))
             } else {
                 None

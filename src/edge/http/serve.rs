@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::edge::clock::elapsed_us;
 use crate::edge::process::locked;
 
 /// Connections at a time.
@@ -31,6 +32,8 @@ const LIFE: Duration = Duration::from_secs(300);
 const LAST_ANSWER: Duration = Duration::from_secs(30);
 /// After a failure to accept (no file handles, for example).
 const BREATH: Duration = Duration::from_millis(100);
+/// How often that is told while it lasts.
+const REMIND_US: u64 = 10_000_000;
 
 /// Open connections by address.
 type Open = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
@@ -68,6 +71,7 @@ impl Drop for Seat {
 /// Accepts connections for ever.
 pub(super) async fn connections(listener: TcpListener, router: Router) {
     let open = Open::default();
+    let mut told_us: Option<u64> = None;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -77,7 +81,11 @@ pub(super) async fn connections(listener: TcpListener, router: Router) {
                 }
             }
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                let now_us = elapsed_us();
+                if told_us.is_none_or(|told_us| now_us - told_us >= REMIND_US) {
+                    tracing::warn!("cannot accept connections: {error}");
+                    told_us = Some(now_us);
+                }
                 tokio::time::sleep(BREATH).await;
             }
         }

@@ -441,4 +441,21 @@ mod tests {
         mirror.close(HERE);
         assert_eq!(mirror.check(HERE, 0), None);
     }
+
+    #[test]
+    fn a_full_disk_ends_the_copy_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut mirror = copy(dir.path());
+        // The next segment is on a device that is full.
+        let next = dir.path().join(format!("state-{HERE}")).join(format!("{:020}.log", 19));
+        std::os::unix::fs::symlink("/dev/full", next).expect("a link");
+        mirror.resume(HERE, 19);
+        mirror.append(HERE, 19, ".".repeat(BUFFER_BYTES).as_bytes());
+        assert_eq!(last(&mut mirror, 10), None, "what may lack something is gone");
+        mirror.append(HERE, 20, b"value 20");
+        mirror.restart(HERE, 20);
+        mirror.append(HERE, 20, b"value 20");
+        mirror.close(HERE);
+        assert_eq!(read(&mirror, 0), [20], "with room again, it is begun anew");
+    }
 }

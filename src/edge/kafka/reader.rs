@@ -148,7 +148,9 @@ impl Reader {
                 Until::StableEnd => break stable,
                 Until::Offset(to) if to <= stable => break to,
                 Until::Offset(_) if deadline.is_over() => {
-                    let error = unreachable(what(), "an older transaction stays open");
+                    let why = "an older transaction stays open: `kafka-transactions.sh find-hanging` tells which, and \
+                               its `abort` ends it";
+                    let error = unreachable(what(), why);
                     deadline = self.patience.renewed(error)?;
                 }
                 Until::Offset(_) => std::thread::sleep(Duration::from_millis(20)),
