@@ -463,6 +463,7 @@ impl Member {
             Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
+            | Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedVersion => Err(unreachable(what(), reason(error))),
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {

@@ -149,6 +149,7 @@ fn may_pass(error: &KafkaError) -> bool {
                 | Code::BrokerTransportFailure
                 | Code::CoordinatorLoadInProgress
                 | Code::CoordinatorNotAvailable
+                | Code::DestroyBroker
                 | Code::LeaderNotAvailable
                 | Code::NetworkException
                 | Code::NotCoordinator
