@@ -159,3 +159,66 @@ fn links_lead_somewhere() {
     }
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
+
+/// The `[`words`](target)` of a line whose words are all code.
+fn named(line: &str) -> Vec<(&str, &str)> {
+    let links = line.match_indices("[`").filter_map(|(at, open)| {
+        let (words, rest) = line[at + open.len()..].split_once("`](")?;
+        Some((words, rest.split_once(')')?.0))
+    });
+    links.collect()
+}
+
+/// A test that a page names is in the file that it links to, as a test.
+#[test]
+fn tests_that_are_named_are_there() {
+    assert_eq!(named("[`a`](b.rs), [c](d.rs) and [`e`](f.md)"), [("a", "b.rs"), ("e", "f.md")]);
+
+    let (mut findings, mut count) = (Vec::new(), 0);
+    for page in pages() {
+        let text = read(&page);
+        let folder = root().join(&page).parent().map(Path::to_path_buf).expect("a page is in a folder");
+        let (_, prose) = parts(&text);
+        let links = prose.iter().flat_map(|line| named(line));
+        for (name, target) in links.filter(|(_, target)| target.ends_with(".rs")) {
+            let source = std::fs::read_to_string(folder.join(target)).unwrap_or_default();
+            let lines: Vec<&str> = source.lines().map(str::trim).collect();
+            let is_test = lines.iter().enumerate().any(|(at, line)| {
+                line.strip_prefix("fn ").is_some_and(|rest| rest.starts_with(&format!("{name}(")))
+                    && lines[..at]
+                        .iter()
+                        .rev()
+                        .take_while(|line| line.starts_with("#["))
+                        .any(|line| *line == "#[test]")
+            });
+            if !is_test {
+                findings.push(format!("{page}: {target} has no test {name}"));
+            }
+            count += 1;
+        }
+    }
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+    assert!(count > 0, "no test is named");
+}
+
+/// The rows of docs/failures.md: each mode once, each with a test or a reason.
+#[test]
+fn every_way_to_fail_has_a_row() {
+    let text = read("docs/failures.md");
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let number: u32 = cells.first()?.parse().ok()?;
+        Some((number, cells))
+    });
+    let mut numbers = Vec::new();
+    for (number, cells) in rows {
+        assert_eq!(cells.len(), 5, "row {number}: {cells:?}");
+        let shown = cells[4];
+        assert!(
+            shown.contains("](") || shown.starts_with("no test") || shown == "not built",
+            "row {number}: {shown}"
+        );
+        numbers.push(number);
+    }
+    assert_eq!(numbers, (1..=76).collect::<Vec<u32>>());
+}

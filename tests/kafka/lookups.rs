@@ -16,7 +16,7 @@ use crate::http::Served;
 const PARTITIONS: u32 = 4;
 
 /// `run` on these topics, as one instance with one worker.
-fn started(config: &KafkaConfig, instance: &str) -> Served {
+pub(super) fn started(config: &KafkaConfig, instance: &str) -> Served {
     let settings = [
         format!("kafka.bootstrap_servers={}", config.bootstrap_servers),
         format!("kafka.topic_prefix={}", config.topic_prefix),

@@ -7,13 +7,16 @@
 
 mod campaign;
 mod cluster;
+mod denied;
 mod lookups;
+mod moved;
 mod names;
 mod plain;
 mod proxy;
 mod restore;
 mod security;
 mod shared;
+mod slow;
 mod snapshot;
 mod topics;
 mod verify;
