@@ -316,6 +316,7 @@ fn what_is_no_plain_question_is_turned_away() {
     let dir = tempfile::tempdir().expect("a directory");
     let local = ["--local", dir.path().to_str().expect("UTF-8")];
     let served = Served::start(&[], &[&local[..], &QUIET].concat());
+    served.until(|served| (served.get("/readyz").0 == 200).then_some(()));
     let head = "Host: localhost\r\nConnection: close\r\n";
     let long = "x".repeat(20 * 1024);
     for (name, request, status) in [

@@ -99,6 +99,7 @@ impl Stage {
         Stage { plan, world, kafka, home: home() }
     }
 
+    #[cfg(feature = "campaigns")]
     pub(super) fn group(&self) -> &str {
         self.plan.name
     }
@@ -346,6 +347,7 @@ impl Pace {
     }
 
     /// Waits until something is committed after so many records. (All that is fed was read in time.)
+    #[cfg(feature = "campaigns")]
     pub(super) fn goes_on(&self, witness: &Witness, records: u64) {
         let goes_on = (0..6_000).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
@@ -434,6 +436,7 @@ impl Run {
     }
 
     /// Its memory now, in KiB; 0 where nobody tells.
+    #[cfg(feature = "campaigns")]
     pub(super) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
