@@ -138,6 +138,7 @@ fn measure(bench: &mut Bench, feed: &Feed) {
                         seen.scan(raw.tracking_id.as_deref().expect("a scan has a number"));
                     }
                     Part::Rejected { rejection, .. } => panic!("a readable scan was refused: {rejection:?}"),
+                    Part::Warned { detail, .. } => panic!("JSON is not warned of: {detail}"),
                 }
             });
         })

@@ -11,11 +11,18 @@ mod cli;
 #[cfg(feature = "edge")]
 mod http;
 
+/// Carriers' own JSON through the shipped profiles.
+#[cfg(feature = "edge")]
+mod profiles;
+
 /// What must not be in the sources.
 mod tidy;
 
 /// The README's example through `replay`.
 mod replay;
+
+/// X12 and EDIFACT: fixtures with what comes out, and a naive reader beside ours.
+mod edi;
 
 /// What the pages promise: examples, links, the quick start.
 mod docs;
@@ -40,6 +47,9 @@ mod verify;
 
 /// The rules, as tables of little stories.
 mod rules;
+
+/// A story per rule, as the page of stories tells them.
+mod stories;
 
 /// An epoch taken back leaves no trace, and the state log tells all.
 mod rollback;

@@ -3,6 +3,8 @@
 //! Enters: raw text. Leaves: the settled text, and the format it has, if any. Always true: settling what is settled
 //! changes nothing, because it goes on until nothing changes and every change makes the text shorter.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CarrierId, Effect, TrackingNumber};
@@ -36,7 +38,9 @@ pub struct CarrierSummary<'a> {
     pub kind: CarrierKind,
     /// Other names on input, SCACs included.
     pub aliases: &'a [String],
-    /// Its formats, by name. None: numbers are `NOT_SUPPORTED`.
+    /// Whether its formats decide which numbers are valid. If not, all are `NOT_SUPPORTED`.
+    pub validated: bool,
+    /// Its formats, by name.
     pub formats: Vec<&'a str>,
 }
 
@@ -49,6 +53,8 @@ pub(crate) struct Carrier {
     pub(crate) kind: CarrierKind,
     pub(crate) aliases: Vec<String>,
     pub(crate) formats: Vec<Format>,
+    /// Whether its formats decide which numbers are valid. If not, they take labels apart, and any number is taken.
+    pub(crate) validated: bool,
     /// The patterns of all formats by length; within a length, those with the longest label prefix first.
     patterns: Vec<Vec<FormatPattern>>,
     /// The lengths, as bits, at which a label may hide another number.
@@ -61,12 +67,15 @@ pub(crate) struct Carrier {
     pub(crate) code_sets: Vec<CodeTable>,
     /// The shared code set of codes that come without one, by position in the catalogue.
     pub(crate) default_set: Option<usize>,
+    /// What codes without a set do that no map knows.
+    pub(crate) other_codes: Option<Effect>,
 }
 
 /// A format of a carrier.
 #[derive(Clone, Debug)]
 pub(crate) struct Format {
-    pub(crate) name: String,
+    /// Shared with whoever is told of it.
+    pub(crate) name: Arc<str>,
     pub(crate) check: Option<CheckDigit>,
 }
 
@@ -140,12 +149,14 @@ impl Carrier {
             kind,
             aliases: Vec::new(),
             formats: Vec::new(),
+            validated: false,
             patterns: vec![Vec::new(); NUMBER_CHARS_MAX + 1],
             label_lengths: 0,
             hints: Vec::new(),
             codes: TextTable::new(std::iter::empty()),
             code_sets: Vec::new(),
             default_set: None,
+            other_codes: None,
         }
     }
 
@@ -170,7 +181,8 @@ impl Carrier {
             name: &self.name,
             kind: self.kind,
             aliases: &self.aliases,
-            formats: self.formats.iter().map(|format| format.name.as_str()).collect(),
+            validated: self.validated,
+            formats: self.formats.iter().map(|format| &*format.name).collect(),
         }
     }
 
@@ -196,7 +208,10 @@ impl Carrier {
                     text.drain(..known.pattern.number.start);
                 }
                 // A hyphen is part of the number only where a shape says so.
-                None => text.retain(|b| *b != b'-'),
+                None => match text::without_brackets(&text).filter(|open| self.fit(open).is_some()) {
+                    Some(open) => text = open,
+                    None => text.retain(|b| *b != b'-'),
+                },
             }
             if text.len() == before {
                 break;
@@ -209,9 +224,19 @@ impl Carrier {
         }
     }
 
+    /// The name of the format that settled text has.
+    pub(crate) fn format_name(&self, settled: &Settled) -> Option<Arc<str>> {
+        settled.format.map(|index| Arc::clone(&self.formats[index].name))
+    }
+
     /// The pattern that `text` has, check character included.
     fn fit(&self, text: &[u8]) -> Option<&FormatPattern> {
-        self.of_shape(text).find(|known| match &self.formats[known.format].check {
+        self.fits(text).next()
+    }
+
+    /// All of them, the one that counts first.
+    pub(crate) fn fits(&self, text: &[u8]) -> impl Iterator<Item = &FormatPattern> {
+        self.of_shape(text).filter(|known| match &self.formats[known.format].check {
             None => true,
             Some(check) => known.expected(check, text) == known.pattern.check_at.map(|at| text[at]),
         })

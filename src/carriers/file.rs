@@ -3,11 +3,13 @@
 //! A carrier's file:
 //! ```toml
 //! code = "UPS"                     # in messages
-//! id = 1                           # in the state: 1–255, for ever
+//! id = 1                           # in the state, for ever; a carrier of one's own has one from 200 to 255
 //! name = "UPS"
 //! kind = "parcel"                  # or "freight"
 //! aliases = ["UPSN"]               # other names on input, SCACs included
 //! default_code_set = "X12_1650"    # optional: the shared set of codes that come without one
+//! other_codes = "IN_TRANSIT"       # optional: the effect of codes without a set that no map knows
+//! validated = true                 # false: formats take labels apart, but every number is taken, as NOT_SUPPORTED
 //!
 //! [[format]]                       # none: numbers are NOT_SUPPORTED
 //! name = "1Z"
@@ -20,7 +22,7 @@
 //! message = "…"
 //!
 //! [codes]                          # by effect: a milestone, flag or signal of the rulebook, several joined by `+`, or NONE
-//! DELIVERED = ["D", "FS"]
+//! DELIVERED = ["D", "FS", "100..107"]   # a range of numbers of equal length is all of them
 //!
 //! [code_sets.NUM]                  # codes of a named set; without a set they count after those of [codes]
 //! DELIVERED = ["11"]
@@ -51,13 +53,31 @@ macro_rules! embedded {
 }
 
 /// The files that are built in.
-const EMBEDDED: &[(&str, &str)] = embedded![
+pub(super) const EMBEDDED: &[(&str, &str)] = embedded![
     "x12_1650.toml",
+    "x12_1651.toml",
+    "x12_1652.toml",
     "rec24.toml",
+    "edifact_9013.toml",
+    "gls.toml",
+    "other.toml",
     "ups.toml",
     "fedex.toml",
     "usps.toml",
     "dhl.toml",
+    "amazon.toml",
+    "canada_post.toml",
+    "canpar.toml",
+    "dpd.toml",
+    "gofo.toml",
+    "landmark.toml",
+    "lasership.toml",
+    "ontrac.toml",
+    "purolator.toml",
+    "s10.toml",
+    "speedee.toml",
+    "yodel.toml",
+    "yunexpress.toml",
     "xpo.toml",
     "yrc.toml",
     "estes.toml",
@@ -66,7 +86,14 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "abf.toml",
     "fedex_freight.toml",
     "tforce.toml",
+    "odfl.toml",
 ];
+
+/// The numbers of carriers that users describe.
+const USERS_NUMBERS: std::ops::RangeInclusive<i64> = 200..=255;
+
+/// A range of codes may not unfold into more than this.
+const RANGE_CODES_MAX: u32 = 1000;
 
 /// What is wrong with a catalogue file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +119,9 @@ struct RawCarrier {
     #[serde(default)]
     aliases: Vec<Spanned<String>>,
     default_code_set: Option<Spanned<String>>,
+    other_codes: Option<Spanned<String>>,
+    #[serde(default = "yes")]
+    validated: bool,
     #[serde(default)]
     format: Vec<RawFormat>,
     #[serde(default)]
@@ -100,6 +130,10 @@ struct RawCarrier {
     codes: RawCodes,
     #[serde(default)]
     code_sets: BTreeMap<String, RawCodes>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -159,6 +193,14 @@ impl Content {
         }
     }
 
+    /// The number of a carrier that only the catalogue gives: it keeps them for carriers to come.
+    fn number_not_for_users(&self) -> Option<&Spanned<i64>> {
+        match self {
+            Content::Carrier(carrier) => Some(&carrier.id).filter(|id| !USERS_NUMBERS.contains(id.get_ref())),
+            Content::CodeSet(_) => None,
+        }
+    }
+
     /// Whether both describe the same carrier, or the same code set.
     fn describes_the_same(&self, other: &Content) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.subject() == other.subject()
@@ -210,7 +252,12 @@ pub(crate) fn build(files: &[(String, String)]) -> Result<Catalogue, Vec<Catalog
         let subject = content.subject();
         let mut errors = Errors { file, all: &mut errors };
         match sources.iter_mut().find(|old| old.content.describes_the_same(&content)) {
-            None => sources.push(Source { file, is_users, content }),
+            None => match content.number_not_for_users() {
+                Some(id) if is_users => {
+                    errors.push(id.span(), "a carrier of one's own has a number from 200 to 255");
+                }
+                _ => sources.push(Source { file, is_users, content }),
+            },
             Some(old) if old.is_users == is_users => {
                 errors.push(subject.span(), format!("{} describes {} already", old.file, subject.get_ref()));
             }
@@ -242,16 +289,10 @@ fn compile(sources: &[Source<'_>], errors: &mut Vec<CatalogueError>) -> Catalogu
     }
     let mut carriers: Vec<Option<Carrier>> = vec![None; 256];
     let mut names = BTreeMap::new();
-    let other = Carrier::new(CarrierId::OTHER, "OTHER", "Other", CarrierKind::Parcel);
-    names.insert(other.code.clone(), CarrierId::OTHER);
-    carriers[0] = Some(other);
     for Source { file, content, .. } in sources {
         let Content::Carrier(raw) = content else { continue };
         let mut errors = Errors { file, all: errors };
-        let Ok(id @ 1..) = u8::try_from(*raw.id.get_ref()) else {
-            errors.push(raw.id.span(), "a carrier's number is from 1 to 255");
-            continue;
-        };
+        let id = u8::try_from(*raw.id.get_ref()).expect("the number was judged when its file was read");
         if let Some(other) = &carriers[usize::from(id)] {
             errors.push(raw.id.span(), format!("{} has this number already", other.code));
             continue;
@@ -278,6 +319,7 @@ fn carrier(id: CarrierId, raw: &RawCarrier, shared_sets: &[CodeTable], errors: &
         errors.push(raw.code.span(), "a carrier's code is written in A–Z, 0–9 and _");
     }
     let mut carrier = Carrier::new(id, code, &raw.name, raw.kind);
+    carrier.validated = raw.validated && !raw.format.is_empty();
     carrier.aliases = raw.aliases.iter().map(|alias| alias.get_ref().clone()).collect();
     for raw in &raw.format {
         format(raw, &mut carrier, errors);
@@ -292,6 +334,7 @@ fn carrier(id: CarrierId, raw: &RawCarrier, shared_sets: &[CodeTable], errors: &
         }
         found
     });
+    carrier.other_codes = raw.other_codes.as_ref().and_then(|names| effect_at(names, errors));
     let mut without_set = effects(&raw.codes, errors);
     for (name, codes) in &raw.code_sets {
         let effects = effects(codes, errors);
@@ -305,7 +348,8 @@ fn carrier(id: CarrierId, raw: &RawCarrier, shared_sets: &[CodeTable], errors: &
 }
 
 fn format(raw: &RawFormat, carrier: &mut Carrier, errors: &mut Errors<'_>) {
-    if raw.name.get_ref().is_empty() || carrier.formats.iter().any(|known| known.name == *raw.name.get_ref())
+    if raw.name.get_ref().is_empty()
+        || carrier.formats.iter().any(|known| *known.name == **raw.name.get_ref())
     {
         errors.push(raw.name.span(), "every format of a carrier has its own name");
     }
@@ -341,7 +385,7 @@ fn format(raw: &RawFormat, carrier: &mut Carrier, errors: &mut Errors<'_>) {
         }
     }
     all.retain(|(pattern, _)| pattern.len() <= super::NUMBER_CHARS_MAX);
-    let format = Format { name: raw.name.get_ref().clone(), check };
+    let format = Format { name: raw.name.get_ref().as_str().into(), check };
     carrier.add_format(format, all);
 }
 
@@ -368,31 +412,51 @@ fn key(text: &str) -> String {
     text.trim_ascii().to_ascii_uppercase()
 }
 
+/// The effect that a file names.
+fn effect_at(names: &Spanned<String>, errors: &mut Errors<'_>) -> Option<Effect> {
+    let effect = effect(names.get_ref());
+    if effect.is_none() {
+        let message = "not a milestone, flag or signal, nor several with + between them, nor NONE";
+        errors.push(names.span(), message);
+    }
+    effect
+}
+
 /// Each code with its effect.
 fn effects(raw: &RawCodes, errors: &mut Errors<'_>) -> BTreeMap<String, Effect> {
     let mut all = BTreeMap::new();
     for (names, codes) in raw {
-        let Some(effect) = effect(names.get_ref()) else {
-            errors.push(
-                names.span(),
-                "not a milestone, flag or signal, nor several with + between them, nor NONE",
-            );
-            continue;
-        };
+        let Some(effect) = effect_at(names, errors) else { continue };
         for code in codes {
-            let key = key(code.get_ref());
-            if key.is_empty() {
+            let Some(range) = range(code.get_ref()) else {
+                let message = "a range of codes is two numbers of equal length, the smaller one first";
+                errors.push(code.span(), message);
+                continue;
+            };
+            if range.iter().any(String::is_empty) {
                 errors.push(code.span(), "a code is not empty");
-            } else if all.insert(key, effect).is_some() {
+            } else if range.iter().any(|code| all.contains_key(code)) {
                 errors.push(code.span(), "this code has an effect already");
+            } else {
+                all.extend(range.into_iter().map(|code| (code, effect)));
             }
         }
     }
     all
 }
 
+/// The codes that `code` stands for: itself, or those of a range like `100..107`.
+fn range(code: &str) -> Option<Vec<String>> {
+    let Some((first, last)) = code.split_once("..") else { return Some(vec![key(code)]) };
+    let width = first.len();
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?;
+    let (least, most): (u32, u32) = (number(first)?, number(last)?);
+    let good = last.len() == width && least < most && most - least < RANGE_CODES_MAX;
+    good.then(|| (least..=most).map(|code| format!("{code:0width$}")).collect())
+}
+
 /// The effect of names joined by `+`, with at most one milestone among them.
-fn effect(names: &str) -> Option<Effect> {
+pub(crate) fn effect(names: &str) -> Option<Effect> {
     if names == "NONE" {
         return Some(Effect::NONE);
     }

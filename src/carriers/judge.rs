@@ -4,6 +4,8 @@
 //! Always true: a registered number is what [`Catalogue::canonical`] makes of the same text. Only the selected carrier
 //! decides; other carriers are named as a hint.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::model::{CarrierId, TrackingNumber, Validation};
@@ -27,7 +29,7 @@ pub struct Registered {
     /// Whether there were blanks before or behind it (`BLANKS_TRIMMED`).
     pub blanks_trimmed: bool,
     /// The name of the format it has.
-    pub format: Option<String>,
+    pub format: Option<Arc<str>>,
 }
 
 /// A number that was refused.
@@ -72,7 +74,7 @@ pub enum CheckVerdict {
 struct Judged {
     canonical: Option<TrackingNumber>,
     verdict: CheckVerdict,
-    format: Option<String>,
+    format: Option<Arc<str>>,
 }
 
 impl From<Registered> for Judged {
@@ -150,7 +152,7 @@ impl Catalogue {
             canonical: judged.canonical,
             carrier: carrier.map(|id| self.code(id).to_owned()),
             verdict: judged.verdict,
-            format: judged.format,
+            format: judged.format.map(|name| name.to_string()),
             reason,
             candidates: candidates.iter().map(|(carrier, _)| carrier.code.clone()).collect(),
         }
@@ -159,15 +161,21 @@ impl Catalogue {
     /// Judges a number that none or several carriers could have issued.
     fn judge_for_any(&self, raw: &str, candidates: &[(&Carrier, Settled)]) -> Result<Judged, InvalidNumber> {
         judge_blanks(raw, true, TRACKING_ID)?;
-        self.get(CarrierId::OTHER).settle(raw).map_err(|why| unreadable(raw, TRACKING_ID, why))?;
+        let other = self.get(CarrierId::OTHER);
+        let settled = other.settle(raw).map_err(|why| unreadable(raw, TRACKING_ID, why))?;
         let Some(((_, first), rest)) = candidates.split_first() else {
+            // Nobody's in particular, yet with a format of its own: the number of a logistic unit.
+            if let format @ Some(_) = other.format_name(&settled) {
+                let canonical = Some(settled.number());
+                return Ok(Judged { canonical, verdict: CheckVerdict::NotSupported, format });
+            }
             return Err(InvalidNumber { message: format!("{} fits no format of any carrier", quoted(raw)) });
         };
         let agreed = rest.iter().all(|(_, other)| other.text == first.text);
         Ok(Judged { canonical: agreed.then(|| first.number()), verdict: CheckVerdict::Valid, format: None })
     }
 
-    /// Judges settled text by the formats of its carrier. A carrier without formats supports no validation.
+    /// Judges settled text by the formats of its carrier, if they decide.
     fn judge_format(
         &self,
         carrier: &Carrier,
@@ -176,20 +184,20 @@ impl Catalogue {
         blanks_trimmed: bool,
         what: &str,
     ) -> Result<Registered, InvalidNumber> {
-        let format = settled.format.map(|index| carrier.formats[index].name.clone());
-        let validation = match &format {
+        let validation = match settled.format {
+            _ if !carrier.validated => Validation::NotSupported,
             Some(_) => Validation::Valid,
-            None if carrier.formats.is_empty() => Validation::NotSupported,
             None => return Err(self.misfit(carrier, raw, &settled, what)),
         };
+        let format = carrier.format_name(&settled);
         Ok(Registered { number: settled.number(), validation, blanks_trimmed, format })
     }
 
     /// The carriers that `raw` is a valid number of.
     fn candidates(&self, raw: &str) -> Vec<(&Carrier, Settled)> {
-        let valid =
-            |carrier: &'_ Carrier| carrier.settle(raw).ok().filter(|settled| settled.format.is_some());
-        self.all().filter_map(|carrier| Some((carrier, valid(carrier)?))).collect()
+        let valid = |carrier: &Carrier| carrier.settle(raw).ok().filter(|settled| settled.format.is_some());
+        let judging = self.all().filter(|carrier| carrier.validated);
+        judging.filter_map(|carrier| Some((carrier, valid(carrier)?))).collect()
     }
 
     /// Why settled text fits no format of its carrier.

@@ -24,6 +24,7 @@ mod check_digit;
 mod codes;
 mod file;
 mod judge;
+mod overlay;
 mod shape;
 mod text;
 
@@ -38,6 +39,7 @@ use codes::{CodeTable, TextTable};
 pub use carrier::{CarrierKind, CarrierSummary};
 pub use file::CatalogueError;
 pub use judge::{CheckVerdict, InvalidNumber, NumberCheck, Registered};
+pub use overlay::CodeOverlay;
 
 /// All carriers that are known, and the code sets that belong to none of them. Built once, read by everybody.
 #[derive(Clone, Debug)]
@@ -98,15 +100,16 @@ impl Catalogue {
     }
 
     /// What a carrier's status code does. A code without a set is looked up among the carrier's own sets and then in
-    /// the shared set that the carrier speaks by default; with a set, in the carrier's own set of that name, then in
-    /// the shared one. Nothing: the code is unknown.
+    /// the shared set that the carrier speaks by default, and at some carriers all others mean the same; with a set, in
+    /// the carrier's own set of that name, then in the shared one. Nothing: the code is unknown.
     pub fn effect(&self, carrier: CarrierId, code_set: Option<&str>, code: &str) -> Option<Effect> {
         let carrier = self.get(carrier);
         match code_set {
-            None => carrier.codes.get(code).or_else(|| {
-                let shared = &self.shared_sets[carrier.default_set?];
-                shared.effects.get(code)
-            }),
+            None => carrier
+                .codes
+                .get(code)
+                .or_else(|| self.shared_sets[carrier.default_set?].effects.get(code))
+                .or(carrier.other_codes.filter(|_| !code.trim_ascii().is_empty())),
             Some(name) => {
                 let own = codes::set_named(&carrier.code_sets, name).and_then(|set| set.effects.get(code));
                 own.or_else(|| codes::set_named(&self.shared_sets, name)?.effects.get(code))

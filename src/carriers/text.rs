@@ -111,6 +111,34 @@ pub(crate) fn strip_marks(text: &mut NumberText) {
     text.drain(..marks);
 }
 
+/// A GS1 label as people read it, `(420)67202(92)055…`, without the brackets around its identifiers; nothing when `text`
+/// does not begin with such an identifier.
+pub(crate) fn without_brackets(text: &[u8]) -> Option<NumberText> {
+    identifier(text)?;
+    let mut open = NumberText::new();
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        match identifier(rest) {
+            Some(digits) => {
+                open.extend_from_slice(&rest[1..=digits]);
+                rest = &rest[digits + 2..];
+            }
+            None => {
+                open.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Some(open)
+}
+
+/// How many digits the identifier in brackets has with which `text` begins.
+fn identifier(text: &[u8]) -> Option<usize> {
+    let [b'(', rest @ ..] = text else { return None };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    ((2..=4).contains(&digits) && rest.get(digits) == Some(&b')')).then_some(digits)
+}
+
 /// What a reader gun appends is no blank that somebody typed.
 pub(crate) fn strip_suffix(raw: &str) -> &str {
     raw.trim_end_matches(['\r', '\n', '\t'])
@@ -160,6 +188,24 @@ mod tests {
             let mut text = NumberText::from_slice(text.as_bytes());
             strip_marks(&mut text);
             assert_eq!(&text[..], want.as_bytes());
+        }
+    }
+
+    #[test]
+    fn brackets_around_identifiers_come_off() {
+        for (text, want) in [
+            ("(00)106", Some("00106")),
+            ("(420)67202(92)05(X)", Some("420672029205(X)")),
+            ("(8003)", Some("8003")),
+            ("(1)2", None),
+            ("(12345)6", None),
+            ("(00", None),
+            ("(A0)1", None),
+            ("1(00)", None),
+            ("", None),
+        ] {
+            let open = without_brackets(text.as_bytes());
+            assert_eq!(open.as_deref(), want.map(str::as_bytes), "{text}");
         }
     }
 

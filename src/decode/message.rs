@@ -1,21 +1,24 @@
-//! The shapes of a message: one object, an array, lines.
+//! The shapes of a message: one object, an array, lines, an interchange.
 //!
 //! Enters: the bytes of a message of `scans`. Leaves: its parts, in order. Always true: an array is applied only when
 //! all of it is JSON; an element is judged as if it were alone; positions count from the message's first byte.
 
 use serde::de::SeqAccess;
 
+use super::edi::{Parts, Zones};
 use super::json::{self, Fast};
 use super::outline::{self, Elements};
+use super::profile::{FeedReader, Profile};
 use super::raw::Element;
 use super::scan::Refusal;
 use super::shape::{Accept, Any, Shape};
-use super::{Context, Part, Rejection};
+use super::{Context, Part, Rejection, edifact, x12};
 use crate::model::{DeadLetterReason, Timestamp};
 
 /// Reads messages of `scans`. One per worker: it keeps its buffers.
 pub struct Decoder {
     fast: Fast,
+    zones: Zones,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -36,6 +39,8 @@ enum Format {
     Object,
     Array,
     Lines,
+    X12,
+    Edifact,
     Nothing,
     Unknown(&'static str),
 }
@@ -45,18 +50,19 @@ enum Format {
 enum Promise {
     Json,
     Lines,
-    Edi,
+    X12,
+    Edifact,
     /// No promise: the first bytes decide.
     Unknown,
 }
 
 /// A message on its way.
-struct Message<'m, 's> {
-    context: &'m Context<'m>,
-    record_time: Timestamp,
+pub(crate) struct Message<'m, 's> {
+    pub(crate) context: &'m Context<'m>,
+    pub(crate) record_time: Timestamp,
     /// All of it, as it came.
-    bytes: &'m [u8],
-    sink: &'s mut dyn FnMut(Part<'_>),
+    pub(crate) bytes: &'m [u8],
+    pub(crate) sink: &'s mut dyn FnMut(Part<'_>),
 }
 
 /// A piece of the message that holds one element.
@@ -72,13 +78,26 @@ struct Piece<'m> {
 impl Decoder {
     /// A decoder with small buffers.
     pub fn new() -> Decoder {
-        Decoder { fast: Fast::new() }
+        Decoder { fast: Fast::new(), zones: Zones::default() }
     }
 
-    /// Reads one message and hands its parts to `sink`.
+    /// Reads one message of the contract's own form and hands its parts to `sink`.
     pub fn decode(
         &mut self,
         context: &Context<'_>,
+        record_time: Timestamp,
+        content_type: Option<&[u8]>,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Part<'_>),
+    ) {
+        self.decode_feed(context, None, record_time, content_type, bytes, sink);
+    }
+
+    /// The same for a feed that may have a profile.
+    pub fn decode_feed(
+        &mut self,
+        context: &Context<'_>,
+        profile: Option<&Profile>,
         record_time: Timestamp,
         content_type: Option<&[u8]>,
         bytes: &[u8],
@@ -94,10 +113,22 @@ impl Decoder {
         let bom = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let (blanks, text) = outline::trim(&bytes[bom..]);
         let start = bom + blanks;
-        match Format::of(content_type, bytes, text) {
+        let format = Format::of(content_type, bytes, text);
+        if let (Some(profile), Format::Object | Format::Array | Format::Lines) = (profile, format) {
+            let mut feed = FeedReader::new(profile, &mut message, &mut self.fast);
+            match format {
+                Format::Array => feed.array(text, start),
+                Format::Lines => lines(text).for_each(|(at, line)| feed.element(line, start + at, true)),
+                _ => feed.element(text, start, false),
+            }
+            return;
+        }
+        match format {
             Format::Object => self.element(&mut message, Piece { index: None, text, start }),
             Format::Array => self.array(&mut message, text, start),
             Format::Lines => self.lines(&mut message, text, start),
+            Format::X12 => x12::read(Parts::new(&mut message), &mut self.zones, start),
+            Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.zones, start),
             Format::Nothing => {}
             Format::Unknown(detail) => {
                 message.reject_whole(DeadLetterReason::UnknownFormat, detail.to_owned(), Some(start));
@@ -169,7 +200,7 @@ impl Message<'_, '_> {
     }
 
     #[cold]
-    fn reject_whole(&mut self, reason: DeadLetterReason, detail: String, position: Option<usize>) {
+    pub(crate) fn reject_whole(&mut self, reason: DeadLetterReason, detail: String, position: Option<usize>) {
         let rejection = Rejection { reason, detail, position };
         (self.sink)(Part::Rejected { index: None, rejection, bytes: self.bytes });
     }
@@ -226,12 +257,13 @@ impl Format {
         }
         match (Promise::of(content_type.unwrap_or_default()), text) {
             (Promise::Lines, _) => Format::Lines,
-            (Promise::Edi, _) => Format::Unknown("EDI is not read yet"),
+            (Promise::X12, _) => Format::X12,
+            (Promise::Edifact, _) => Format::Edifact,
             (_, [b'[', ..]) => Format::Array,
             (_, [b'{', ..]) if has_lines(text) => Format::Lines,
             (Promise::Json, _) | (_, [b'{', ..]) => Format::Object,
-            (_, [b'I', b'S', b'A', ..]) => Format::Unknown("X12 is not read yet"),
-            (_, [b'U', b'N', b'A' | b'B', ..]) => Format::Unknown("EDIFACT is not read yet"),
+            (_, [b'I', b'S', b'A', ..]) => Format::X12,
+            (_, [b'U', b'N', b'A' | b'B', ..]) => Format::Edifact,
             _ => Format::Unknown("the first bytes are none of `{`, `[`, `ISA`, `UNA`, `UNB`"),
         }
     }
@@ -246,8 +278,10 @@ impl Promise {
             Promise::Lines
         } else if is(&["application/json", "text/json"]) {
             Promise::Json
-        } else if is(&["application/edi-x12", "application/edifact"]) {
-            Promise::Edi
+        } else if is(&["application/edi-x12"]) {
+            Promise::X12
+        } else if is(&["application/edifact"]) {
+            Promise::Edifact
         } else {
             Promise::Unknown
         }

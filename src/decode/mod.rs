@@ -7,13 +7,14 @@
 //! part that accounts for it (only blank lines and `[]` hold no scan); the outcome depends on the arguments alone.
 //! It does not know topics, offsets, registrations or who asks.
 //!
-//! A message of scans takes one of three shapes, and each shape says what is rejected alone:
+//! A message of scans takes one of five shapes, and each shape says what is rejected alone:
 //!
 //! | shape | told by | alone | whole |
 //! |---|---|---|---|
 //! | object | `{`, one object to the end | – | anything wrong |
 //! | array | `[` | an element with wrong fields, repeated keys or too deep | broken JSON or UTF-8: nothing of it is applied |
 //! | lines (NDJSON) | `content-type`, or `{` with another line after the first object | a bad line | – |
+//! | X12, EDIFACT | `content-type`, `ISA`, `UNA`, `UNB` | a bad transaction set, a bad status, a cut-off rest | no set at all |
 //!
 //! An element is judged as if it were alone, its depth too. Indexes count elements: blank lines have none.
 //!
@@ -23,15 +24,22 @@
 //! scan is the same whichever read it.
 //!
 //! Reading order: `raw` (what was written), `scan` (what it means), `json` (the readers), `message` (the shapes),
-//! `outline` (brackets and strings, for places), `command`.
+//! `outline` (brackets and strings, for places), `edi` with `x12` and `edifact`, `profile` (a carrier's own JSON), `command`,
+//! `bulk` (tables).
 
+pub mod bulk;
 mod command;
+mod edi;
+mod edifact;
 mod json;
 mod message;
 mod outline;
+mod profile;
 mod raw;
 mod scan;
 mod shape;
+mod shown;
+mod x12;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +49,9 @@ use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
 
 pub use command::{CommandRecord, command};
 pub use message::Decoder;
+pub use profile::{Feed, Feeds, Profile, ProfileError, UnknownFeed};
 pub use raw::{RawAppointment, RawLocation, RawScan};
+pub use shown::Shown;
 
 /// Levels of nesting that are read; a deeper object is refused.
 const LEVELS_MAX: usize = 32;
@@ -78,6 +88,13 @@ pub enum Part<'a> {
         rejection: Rejection,
         /// The element's own original bytes, or the message's.
         bytes: &'a [u8],
+    },
+    /// Something that is not as it should be, and was read all the same. Not an element: it has no index.
+    Warned {
+        /// What is wrong.
+        detail: String,
+        /// The byte of the message that it is about.
+        position: usize,
     },
 }
 

@@ -113,6 +113,39 @@ impl Iterator for Elements<'_> {
     }
 }
 
+/// The members of an object of valid JSON: the bytes between the key's quotes, and the value.
+#[derive(Debug)]
+pub(crate) struct Members<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Members<'a> {
+    /// The members of the object that opens at `from`.
+    pub(crate) fn of(bytes: &'a [u8], from: usize) -> Members<'a> {
+        Members { bytes, at: from + 1 }
+    }
+}
+
+impl Iterator for Members<'_> {
+    type Item = (std::ops::Range<usize>, std::ops::Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = skip_blanks(self.bytes, self.at);
+        if self.bytes.get(key) != Some(&b'"') {
+            return None;
+        }
+        let key_end = string_end(self.bytes, key)?;
+        let value = skip_blanks(self.bytes, skip_blanks(self.bytes, key_end) + 1);
+        let end = value_end(self.bytes, value)?;
+        self.at = skip_blanks(self.bytes, end);
+        if self.bytes.get(self.at) == Some(&b',') {
+            self.at += 1;
+        }
+        Some((key + 1..key_end - 1, value..end))
+    }
+}
+
 /// Where the value of a field stands in the object that `bytes` starts with: the `nth` one (from 0) of that name.
 /// A dot leads into an inner object. A name that is written with escapes is not found.
 pub(crate) fn field(bytes: &[u8], path: &str, nth: usize) -> Option<usize> {
@@ -187,6 +220,22 @@ mod tests {
             (r#"[{"a":[1,2]} , "x,]" ,3]"#, vec![r#"{"a":[1,2]}"#, r#""x,]""#, "3"]),
         ] {
             let found: Vec<_> = Elements::of(text.as_bytes()).map(|range| &text[range]).collect();
+            assert_eq!(found, want);
+        }
+    }
+
+    #[test]
+    fn members_are_found_exactly() {
+        for (text, want) in [
+            ("{}", vec![]),
+            ("{ }", vec![]),
+            (
+                r#"{"a" : 1 , "b":{"c":"}"},"a\"":[2,3]}"#,
+                vec![("a", "1"), ("b", r#"{"c":"}"}"#), ("a\\\"", "[2,3]")],
+            ),
+        ] {
+            let found: Vec<_> =
+                Members::of(text.as_bytes(), 0).map(|(key, value)| (&text[key], &text[value])).collect();
             assert_eq!(found, want);
         }
     }

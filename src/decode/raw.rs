@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Serialize};
 
+use super::profile::Profile;
 use super::shape::{Accept, AcceptScalar, Any, Scalar, Shape};
 
 /// The most scans that one scan takes back.
@@ -65,6 +66,8 @@ pub(crate) struct Element<'a> {
     pub(crate) wrong: Option<Wrong>,
     /// `tracking_id` is a number that is no number of a parcel.
     pub(crate) bad_number: bool,
+    /// How its feed writes, when it was read with a profile.
+    pub(crate) profile: Option<&'a Profile>,
 }
 
 /// A field of a wrong shape.
@@ -153,7 +156,7 @@ impl<'de> Accept<'de> for &mut Element<'de> {
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        let Element { raw, repeated, wrong, bad_number } = self;
+        let Element { raw, repeated, wrong, bad_number, .. } = self;
         let mut seen = Seen::default();
         while let Some(key) = object.next_key::<ScanKey>()? {
             let bit = key as u32;

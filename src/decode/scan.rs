@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::Context;
+use super::profile::Profile;
 use super::raw::{Element, RETRACTS_MAX, RawScan};
 use crate::model::{
     CarrierId, DAY_MS, DeadLetterReason, Effect, EventTime, FcId, HOUR_MS, ID_CHARS_MAX, NumberKey, Scan,
@@ -15,6 +16,13 @@ use crate::model::{
 
 /// R20: a time without zone this far ahead was written with the wrong day.
 const WRONG_DAY_MS: std::ops::RangeInclusive<i64> = 20 * HOUR_MS..=26 * HOUR_MS;
+
+/// Who may know the zone of a time without one: the places first, then the feed's profile.
+#[derive(Clone, Copy)]
+struct LocalZones<'z> {
+    fcs: [Option<&'z FcId>; 2],
+    profile: Option<&'z Profile>,
+}
 
 /// Why an element is no scan.
 #[derive(Debug)]
@@ -70,7 +78,7 @@ impl Context<'_> {
             return Err(refuse(DeadLetterReason::BadTrackingId, "tracking_id", detail));
         };
         let key = NumberKey { number, carrier };
-        let (effect, code_known) = self.effect(carrier, raw)?;
+        let (effect, code_known) = self.effect(carrier, element)?;
 
         let location = &raw.location;
         let fc = match &location.fc {
@@ -79,7 +87,7 @@ impl Context<'_> {
         };
         let by_postal_code = location.postal_code.as_deref().and_then(|code| self.by_postal_code(code));
         let place = fc.as_ref().or(by_postal_code);
-        let zones = [fc.as_ref(), by_postal_code];
+        let zones = LocalZones { fcs: [fc.as_ref(), by_postal_code], profile: element.profile };
 
         let event_time = self.event_time(record_time, event_time, zones)?;
         let id = match &raw.scan_id {
@@ -100,11 +108,18 @@ impl Context<'_> {
     }
 
     /// A known code wins; then the milestone; an unknown code alone is history.
-    fn effect(&self, carrier: CarrierId, raw: &RawScan<'_>) -> Result<(Effect, bool), Refusal> {
-        if let Some(code) = &raw.code
-            && let Some(effect) = self.catalogue.effect(carrier, raw.code_set.as_deref(), code)
-        {
-            return Ok((effect, true));
+    fn effect(&self, carrier: CarrierId, element: &Element<'_>) -> Result<(Effect, bool), Refusal> {
+        let raw = &element.raw;
+        if let Some(code) = &raw.code {
+            let code_set = raw.code_set.as_deref();
+            let by_carrier = || self.catalogue.effect(carrier, code_set, code);
+            let effect = match element.profile {
+                None => by_carrier(),
+                Some(profile) => profile.codes().effect(code_set, code, by_carrier),
+            };
+            if let Some(effect) = effect {
+                return Ok((effect, true));
+            }
         }
         match &raw.milestone {
             None => Ok((Effect::NONE, false)),
@@ -116,7 +131,7 @@ impl Context<'_> {
     }
 
     /// The FC that a postal code stands for; blanks and lower case do not matter.
-    fn by_postal_code(&self, code: &str) -> Option<&FcId> {
+    pub(crate) fn by_postal_code(&self, code: &str) -> Option<&FcId> {
         self.fcs.by_postal_code(code).or_else(|| {
             let plain = |b: u8| b != b' ' && !b.is_ascii_lowercase();
             if code.len() > ID_CHARS_MAX || code.bytes().all(plain) {
@@ -132,14 +147,16 @@ impl Context<'_> {
         &self,
         field: &'static str,
         text: &str,
-        zones: [Option<&FcId>; 2],
+        zones: LocalZones<'_>,
     ) -> Result<(Timestamp, bool), Refusal> {
         let parsed = parse_time(text).ok_or_else(|| bad_field(field, "an RFC 3339 time", text))?;
         if let Some(offset_s) = parsed.offset_s {
             return Ok((parsed.at_offset(offset_s), true));
         }
         let local = |fc| self.fcs.local_to_instant(fc, parsed.local_ms);
-        zones.into_iter().flatten().find_map(local).map(|at| (at, false)).ok_or_else(|| {
+        let by_profile = || zones.profile?.local_to_instant(parsed.local_ms);
+        let found = zones.fcs.into_iter().flatten().find_map(local).or_else(by_profile);
+        found.map(|at| (at, false)).ok_or_else(|| {
             let detail = format!(
                 "`{field}`: {} names no zone, and the location is no configured fulfillment center",
                 quoted(text)
@@ -153,21 +170,30 @@ impl Context<'_> {
         &self,
         record_time: Timestamp,
         text: &str,
-        zones: [Option<&FcId>; 2],
+        zones: LocalZones<'_>,
     ) -> Result<EventTime, Refusal> {
-        let (mut at, zoned) = self.instant("event_time", text, zones)?;
+        let (at, zoned) = self.instant("event_time", text, zones)?;
+        self.plausible(record_time, at, zoned).map_err(|how| implausible(text, how, record_time))
+    }
+
+    /// R20: the event time that `at` stands for, or how it relates to the record's own time.
+    pub(crate) fn plausible(
+        &self,
+        record_time: Timestamp,
+        mut at: Timestamp,
+        zoned: bool,
+    ) -> Result<EventTime, &'static str> {
         let mut ahead_ms = at.0.saturating_sub(record_time.0);
         if !zoned && ahead_ms > self.settings.future_ms && WRONG_DAY_MS.contains(&ahead_ms) {
             at = at.plus_ms(-DAY_MS);
             ahead_ms -= DAY_MS;
         } else if ahead_ms > self.settings.future_ms {
-            return Err(implausible(text, "too far ahead of", record_time));
+            return Err("too far ahead of");
         }
         if ahead_ms < -self.settings.age_ms_max {
-            return Err(implausible(text, "too long before", record_time));
+            return Err("too long before");
         }
-        EventTime::from_timestamp(at)
-            .ok_or_else(|| implausible(text, "not in 1970-2106, unlike", record_time))
+        EventTime::from_timestamp(at).ok_or("not in 1970-2106, unlike")
     }
 
     /// A time that is payload: never judged against the record.
@@ -175,7 +201,7 @@ impl Context<'_> {
         &self,
         field: &'static str,
         text: &str,
-        zones: [Option<&FcId>; 2],
+        zones: LocalZones<'_>,
     ) -> Result<EventTime, Refusal> {
         let (at, _) = self.instant(field, text, zones)?;
         EventTime::from_timestamp(at).ok_or_else(|| bad_field(field, "a time in 1970-2106", text))
@@ -185,7 +211,7 @@ impl Context<'_> {
     fn appointment(
         &self,
         raw: &RawScan<'_>,
-        zones: [Option<&FcId>; 2],
+        zones: LocalZones<'_>,
     ) -> Result<Option<(EventTime, EventTime)>, Refusal> {
         let Some(appointment) = &raw.appointment else { return Ok(None) };
         let end = match &appointment.end {
@@ -248,7 +274,7 @@ fn scan_id(field: &'static str, text: &str) -> Result<ScanId, Refusal> {
 }
 
 /// The identity of a scan without `scan_id`. A scan without a code is told by its milestone.
-fn content_id(key: &NumberKey, raw: &RawScan<'_>, event_time: EventTime) -> ScanId {
+pub(crate) fn content_id(key: &NumberKey, raw: &RawScan<'_>, event_time: EventTime) -> ScanId {
     let location = &raw.location;
     let code = raw.code.as_deref().or(raw.milestone.as_deref()).unwrap_or_default();
     let place = [

@@ -222,8 +222,9 @@ fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBo
         let turn = worker.turn(clock::now())?;
         let seen = desk.rebalances.load(Ordering::Acquire);
         let goes_on = std::mem::replace(&mut rebalances, seen) == seen;
-        if matches!(turn, Turn::Committed(_)) || !goes_on {
-            desk.show(worker, goes_on);
+        let idle_for_long = turn == Turn::Idle && worker.settled().is_some() && desk.is_stale();
+        if matches!(turn, Turn::Committed(_)) || !goes_on || idle_for_long {
+            desk.show(worker, hands.rules, goes_on);
         }
         match turn {
             Turn::Worked => {

@@ -54,7 +54,10 @@ impl Feeder {
             }
         };
         let (key, value) = (line.key.as_deref(), line.value.as_deref());
-        self.outbox.push(topic, Partition(partition), line.timestamp, key, value, &[]);
+        let headers = [("content-type", &line.content_type), ("dockside-feed", &line.feed)];
+        let headers: Vec<(&'static str, &[u8])> =
+            headers.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.as_bytes()))).collect();
+        self.outbox.push(topic, Partition(partition), line.timestamp, key, value, &headers);
     }
 
     /// Adds a tick for every partition.

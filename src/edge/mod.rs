@@ -3,12 +3,14 @@
 //! Always true: nothing outside this folder knows it. Bad bytes stay values here too; what fails here is the world, and
 //! it is told as a [`problem::Problem`]: what, where, why, and what to do next.
 
+pub mod bulk;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crew;
 pub mod desk;
 pub mod feeder;
+pub mod feeds;
 pub mod http;
 pub mod kafka;
 pub mod latency;

@@ -32,6 +32,20 @@ pub struct ReplayLine {
     pub timestamp: Timestamp,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// The header `content-type`.
+    pub content_type: Option<String>,
+    /// The header `dockside-feed`.
+    pub feed: Option<String>,
+}
+
+/// The headers that a line may have; others mean nothing to the stations.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Headers {
+    #[serde(rename = "content-type")]
+    content_type: Option<String>,
+    #[serde(rename = "dockside-feed")]
+    feed: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +56,8 @@ struct RawLine<'a> {
     key: Option<String>,
     #[serde(borrow, default)]
     value: Option<&'a RawValue>,
+    #[serde(default)]
+    headers: Headers,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +67,7 @@ struct Base64 {
 }
 
 impl ReplayLine {
-    /// Reads a line: `{"topic","timestamp","key","value"}`; a value is JSON, raw text in a string, or `{"base64":…}`.
+    /// Reads a line: `{"topic","timestamp","key","value","headers"}`; a value is JSON, raw text in a string, or `{"base64":…}`.
     pub fn parse(line: &str) -> Result<ReplayLine, String> {
         let raw: RawLine<'_> =
             serde_json::from_str(line).map_err(|e| format!("it is no replay record: {e}"))?;
@@ -73,6 +89,8 @@ impl ReplayLine {
             timestamp: raw.timestamp,
             key: raw.key.map(String::into_bytes),
             value,
+            content_type: raw.headers.content_type,
+            feed: raw.headers.feed,
         })
     }
 }
@@ -143,7 +161,8 @@ impl Replay {
             timestamp: line.timestamp,
             key: line.key.as_deref(),
             value: line.value.as_deref(),
-            content_type: None,
+            content_type: line.content_type.as_deref().map(str::as_bytes),
+            feed: line.feed.as_deref().map(str::as_bytes),
         };
         let mut out = Vec::new();
         self.run(&mut out, |stations, rules, decoder, hops, documents| match lane {

@@ -373,6 +373,7 @@ impl<L: Log> Worker<L> {
                 key: record.key,
                 value: record.value,
                 content_type: record.content_type,
+                feed: record.feed,
             };
             let mut sink = into_outbox(outbox, *partitions, *newest);
             let mut out = Documents { sink: &mut sink };

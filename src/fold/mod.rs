@@ -21,4 +21,4 @@ mod words;
 mod tests;
 
 pub use progress::{Appointment, Joined, Progress};
-pub use view::{Interval, View, view};
+pub use view::{Episode, Fact, Interval, View, view};

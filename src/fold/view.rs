@@ -39,6 +39,11 @@ impl Interval {
         [span.first, span.last].into_iter().find(|at| self.contains(*at))
     }
 
+    /// Both times of a span, as far as they belong to it.
+    fn ends(&self, span: Span) -> impl Iterator<Item = EventTime> {
+        [span.first, span.last].into_iter().filter(|at| self.contains(*at))
+    }
+
     /// What a span offers last: its last, else its first.
     fn newest(&self, span: Span) -> Option<EventTime> {
         [span.last, span.first].into_iter().find(|at| self.contains(*at))
@@ -52,8 +57,46 @@ const WORDS_INLINE: usize = 8;
 mod layout {
     pub(super) const NEWEST: u32 = 12;
     pub(super) const ETA: u32 = 13;
-    pub(super) const ELSEWHERE: u32 = 14;
-    pub(super) const APPOINTMENT: [u32; 3] = [15, 16, 17];
+    pub(super) const APPOINTMENT: [u32; 3] = [14, 15, 16];
+    /// Opening and end of each fact, in the order of their kinds.
+    pub(super) const FACTS: u32 = 17;
+}
+
+/// What may be wrong with a box (R23), as far as its scans tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fact {
+    /// On its way back: from a return until it is brought back.
+    Returned,
+    /// Lost, until it moves again.
+    Lost,
+    /// Damaged, for good.
+    Damaged,
+    /// Refused, until it is delivered here.
+    Refused,
+    /// Delivered at another fulfillment center, until it moves again.
+    Misdelivered,
+}
+
+/// The last time that a fact held: `opened ≤ t < ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// When it began.
+    pub opened: EventTime,
+    /// When it was over; none: it holds.
+    pub ended: Option<EventTime>,
+}
+
+impl Episode {
+    /// The last episode of what `signs` say and `ends` end: since the earliest sign after the end before. What would end it
+    /// at the very time of a sign does not.
+    fn last(signs: &[EventTime], ends: &[EventTime]) -> Option<Episode> {
+        let newest = *signs.iter().max()?;
+        let before = ends.iter().filter(|end| **end < newest && !signs.contains(end)).max();
+        let opened = *signs.iter().filter(|at| before.is_none_or(|before| *at > before)).min()?;
+        let ended = ends.iter().copied().filter(|end| *end > newest).min();
+        Some(Episode { opened, ended })
+    }
 }
 
 /// What a box shows.
@@ -110,9 +153,10 @@ impl View {
         self.get(layout::NEWEST)
     }
 
-    /// The earliest delivery at another fulfillment center (R21).
-    pub fn elsewhere(&self) -> Option<EventTime> {
-        self.get(layout::ELSEWHERE)
+    /// The last episode of a fact.
+    pub fn episode(&self, fact: Fact) -> Option<Episode> {
+        let position = layout::FACTS + 2 * fact as u32;
+        Some(Episode { opened: self.get(position)?, ended: self.get(position + 1) })
     }
 
     fn get(&self, position: u32) -> Option<EventTime> {
@@ -121,6 +165,15 @@ impl View {
 
     fn show(&mut self, position: u32, at: EventTime) {
         self.times.set(position, at.0);
+    }
+
+    fn tell(&mut self, fact: Fact, episode: Option<Episode>) {
+        let Some(Episode { opened, ended }) = episode else { return };
+        let position = layout::FACTS + 2 * fact as u32;
+        self.show(position, opened);
+        if let Some(ended) = ended {
+            self.show(position + 1, ended);
+        }
     }
 }
 
@@ -162,7 +215,7 @@ pub fn view(progress: &Progress, interval: Interval, fc: &FcId) -> View {
             let Some(at) = progress.flag(flag).and_then(|span| interval.newest(span)) else { continue };
             let stands = match flag {
                 Flag::Damaged => true,
-                Flag::Refused => visible.newest_delivered_here <= Some(at),
+                Flag::Refused => visible.delivered_here.iter().all(|delivered| *delivered <= at),
                 _ => visible.movement <= Some(at),
             };
             if stands {
@@ -181,13 +234,45 @@ pub fn view(progress: &Progress, interval: Interval, fc: &FcId) -> View {
         }
         newest = newest.max(Some(told.at));
     }
-    for (position, at) in [(layout::ELSEWHERE, visible.elsewhere), (layout::NEWEST, newest)] {
-        if let Some(at) = at {
-            view.show(position, at);
-        }
+    if let Some(at) = newest {
+        view.show(layout::NEWEST, at);
     }
+    tell_facts(&mut view, progress, interval, &visible);
     view
 }
+
+/// What is or was wrong with the box. Most boxes have nothing, and cost nothing here.
+fn tell_facts(view: &mut View, progress: &Progress, interval: Interval, visible: &Visible) {
+    let returns: Times = visible.returns.iter().map(|(_, at)| *at).collect();
+    view.tell(Fact::Returned, Episode::last(&returns, &visible.bring_backs));
+    if visible.newest_side[Milestone::Lost.index()].is_some() || !visible.elsewhere.is_empty() {
+        let (mut moved, mut lost) = (Times::new(), Times::new());
+        progress.each_span(|milestone, _, span| {
+            if milestone >= Milestone::PickedUp {
+                moved.extend(interval.ends(span));
+            }
+        });
+        progress.each_sighting(|seen| match seen.milestone {
+            _ if seen.retracted || !interval.contains(seen.at) => {}
+            Milestone::Lost => lost.push(seen.at),
+            Milestone::PartiallyDelivered => moved.push(seen.at),
+            _ => {}
+        });
+        moved.extend_from_slice(&visible.delivered_here);
+        view.tell(Fact::Misdelivered, Episode::last(&visible.elsewhere, &moved));
+        moved.extend_from_slice(&visible.elsewhere);
+        view.tell(Fact::Lost, Episode::last(&lost, &moved));
+    }
+    if progress.has_flags() {
+        let refused: Times =
+            progress.flag(Flag::Refused).into_iter().flat_map(|span| interval.ends(span)).collect();
+        view.tell(Fact::Refused, Episode::last(&refused, &visible.delivered_here));
+        let damaged = progress.flag(Flag::Damaged).and_then(|span| interval.earliest(span));
+        view.tell(Fact::Damaged, damaged.map(|opened| Episode { opened, ended: None }));
+    }
+}
+
+type Times = SmallVec<[EventTime; 8]>;
 
 /// What of the progress can be seen: in the interval, and not retracted.
 #[derive(Default)]
@@ -196,13 +281,13 @@ struct Visible {
     earliest: [Option<EventTime>; 12],
     /// The newest sighting per side milestone (other places stay empty).
     newest_side: [Option<EventTime>; 12],
-    newest_delivered_here: Option<EventTime>,
-    /// The earliest delivery that names another FC.
-    elsewhere: Option<EventTime>,
+    delivered_here: Times,
+    /// Deliveries that name another FC.
+    elsewhere: Times,
     /// The newest time at rank 20 or more, at any place.
     movement: Option<EventTime>,
     /// When a scan named this FC as the place of its last mile, arrival or delivery.
-    bring_backs: SmallVec<[EventTime; 8]>,
+    bring_backs: Times,
     /// Sightings of `RETURN_STARTED` and `RETURNED`.
     returns: SmallVec<[(Milestone, EventTime); 8]>,
 }
@@ -219,8 +304,7 @@ impl Visible {
                 visible.movement = visible.movement.max(interval.newest(span));
             }
             if place == Some(fc) {
-                let ends = [span.first, span.last].into_iter().filter(|at| interval.contains(*at));
-                visible.bring_backs.extend(ends);
+                visible.bring_backs.extend(interval.ends(span));
             }
         });
         progress.each_sighting(|seen| {
@@ -230,12 +314,10 @@ impl Visible {
             }
             match milestone {
                 Milestone::Delivered => match seen.place {
-                    Some(place) if place != fc => {
-                        visible.elsewhere = Some(visible.elsewhere.map_or(at, |earliest| earliest.min(at)));
-                    }
+                    Some(place) if place != fc => visible.elsewhere.push(at),
                     here => {
                         visible.seen_at(milestone, Some(at));
-                        visible.newest_delivered_here = visible.newest_delivered_here.max(Some(at));
+                        visible.delivered_here.push(at);
                         visible.bring_backs.extend(here.map(|_| at));
                     }
                 },

@@ -197,15 +197,43 @@ pub enum ProblemKind {
     MissingTracking,
     MissedWindowEarly,
     MissedWindowLate,
+    TrackingConflict,
+    Returned,
+    Lost,
+    Damaged,
+    Refused,
+    Misdelivered,
+    YardDwell,
 }
 
 impl ProblemKind {
+    /// All kinds.
+    pub const ALL: [ProblemKind; 10] = [
+        ProblemKind::MissingTracking,
+        ProblemKind::MissedWindowEarly,
+        ProblemKind::MissedWindowLate,
+        ProblemKind::TrackingConflict,
+        ProblemKind::Returned,
+        ProblemKind::Lost,
+        ProblemKind::Damaged,
+        ProblemKind::Refused,
+        ProblemKind::Misdelivered,
+        ProblemKind::YardDwell,
+    ];
+
     /// The name in messages and problem IDs.
     pub fn name(self) -> &'static str {
         match self {
             ProblemKind::MissingTracking => "MISSING_TRACKING",
             ProblemKind::MissedWindowEarly => "MISSED_WINDOW_EARLY",
             ProblemKind::MissedWindowLate => "MISSED_WINDOW_LATE",
+            ProblemKind::TrackingConflict => "TRACKING_CONFLICT",
+            ProblemKind::Returned => "RETURNED",
+            ProblemKind::Lost => "LOST",
+            ProblemKind::Damaged => "DAMAGED",
+            ProblemKind::Refused => "REFUSED",
+            ProblemKind::Misdelivered => "MISDELIVERED",
+            ProblemKind::YardDwell => "YARD_DWELL",
         }
     }
 
@@ -242,6 +270,19 @@ pub struct ProblemDoc<'a> {
     pub resolved_at: Option<Timestamp>,
 }
 
+/// How an account stands (R15), the better first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the names are the contract's own (R15)")]
+pub enum Level {
+    #[default]
+    Standard,
+    Elevated,
+    Critical,
+}
+
 /// An account's standing; key = account.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
@@ -250,7 +291,7 @@ pub struct AccountDoc<'a> {
     pub evaluated: i64,
     pub defective: i64,
     pub rate: f64,
-    pub level: &'static str,
+    pub level: Level,
     pub level_since: Option<Timestamp>,
     pub restricted_until: Option<Timestamp>,
     pub unacknowledged: i64,

@@ -19,6 +19,8 @@ pub struct Settings {
     pub retire_ms: i64,
     /// R19: how long after `DELIVERED` a number's life in a shipment ends.
     pub life_after_delivery_ms: i64,
+    /// R23: how long a box may be at the FC without delivery before that is a problem.
+    pub yard_dwell_ms: i64,
     /// R20: how far ahead of its record a scan may be.
     pub future_ms: i64,
     /// R20: how old a scan may be.
@@ -41,8 +43,24 @@ pub struct Settings {
     pub command_ids_max: usize,
     /// §4.3: see above.
     pub command_ids_ms: i64,
-    /// R15: the span over which an account is judged.
+    /// R15: the span over which an account is judged, and for which it must stay at or below the rate to be `STANDARD` again.
     pub standing_ms: i64,
+    /// R15: the rate of defects that is still acceptable, in thousandths.
+    pub acceptable_rate_per_mille: i64,
+    /// R15: an account with fewer evaluated shipments is not above any rate.
+    pub standing_shipments_min: i64,
+    /// R15: an account that stays above the rate for this long goes to the next level.
+    pub escalate_ms: i64,
+    /// R15: how long an account that becomes `CRITICAL` may not create shipments.
+    pub restriction_ms: i64,
+    /// R16: an account with an open defect may not create shipments.
+    pub require_acknowledgement: bool,
+    /// How many accounts a partition keeps records of, and of how many it is told that they may not create shipments.
+    pub accounts_max: u64,
+    /// How many totals of an FC, a day and a mode a partition keeps.
+    pub arrivals_max: u64,
+    /// R24: how long a feed may be silent while boxes wait for it.
+    pub feed_gap_ms: i64,
 }
 
 impl Default for Settings {
@@ -54,6 +72,7 @@ impl Default for Settings {
             park_numbers_max: 1_000_000,
             retire_ms: 90 * DAY_MS,
             life_after_delivery_ms: 30 * DAY_MS,
+            yard_dwell_ms: 26 * HOUR_MS,
             future_ms: 2 * HOUR_MS,
             age_ms_max: 400 * DAY_MS,
             strict_blanks: true,
@@ -66,6 +85,14 @@ impl Default for Settings {
             command_ids_max: 64,
             command_ids_ms: 30 * DAY_MS,
             standing_ms: 122 * DAY_MS,
+            acceptable_rate_per_mille: 100,
+            standing_shipments_min: 10,
+            escalate_ms: 21 * DAY_MS,
+            restriction_ms: 72 * HOUR_MS,
+            require_acknowledgement: false,
+            accounts_max: 1_000_000,
+            arrivals_max: 1_000_000,
+            feed_gap_ms: DAY_MS,
         }
     }
 }

@@ -121,12 +121,7 @@ pub fn parse_time(text: &str) -> Option<ParsedTime> {
             at = end;
         }
     }
-    if year < 1 || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
-        return None;
-    }
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
+    let whole_ms = local_ms((year, month, day), (hour, minute, second))?;
     let offset_s = match b.get(at) {
         None => None,
         Some(b'Z' | b'z') if b.len() == at + 1 => Some(0),
@@ -146,9 +141,21 @@ pub fn parse_time(text: &str) -> Option<ParsedTime> {
         }
         Some(_) => return None,
     };
+    Some(ParsedTime { local_ms: whole_ms + fraction_ms, offset_s })
+}
+
+/// Local fields (year, month, day; hour, minute, second) read as if they were UTC, in milliseconds since 1970; nothing
+/// when the calendar or the clock has no such fields.
+pub fn local_ms(date: (i64, i64, i64), time: (i64, i64, i64)) -> Option<i64> {
+    let ((year, month, day), (hour, minute, second)) = (date, time);
+    if year < 1 || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        return None;
+    }
+    if !(0..=23).contains(&hour) || !(0..=59).contains(&minute) || !(0..=59).contains(&second) {
+        return None;
+    }
     let days = days_from_civil(year, month, day);
-    let local_ms = ((days * 24 + hour) * 60 + minute) * MINUTE_MS + second * SECOND_MS + fraction_ms;
-    Some(ParsedTime { local_ms, offset_s })
+    Some(((days * 24 + hour) * 60 + minute) * MINUTE_MS + second * SECOND_MS)
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {

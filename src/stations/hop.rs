@@ -17,7 +17,7 @@ use crate::model::{
 pub const HOP_BYTES_MAX: usize = 512 << 10;
 
 /// The layout of a packed message.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// A box of a shipment by its serial number, or the shipment's PRO. A number is never given to a second box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,15 @@ pub struct Registration {
     pub generation: u32,
     /// Whether the shipment is gone: nobody is told anything, and only older boxes still need to know where theirs ended.
     pub retired: bool,
+}
+
+/// The last time that other shipments had the number of a box too (R19): `opened ≤ t < ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// When the second of them entered it.
+    pub opened: Timestamp,
+    /// When one was left; none: it holds.
+    pub ended: Option<Timestamp>,
 }
 
 /// Where scans came from, newest last, with their event times.
@@ -106,6 +115,34 @@ pub struct ArrivalKey {
 pub struct Verdicts {
     pub evaluated: i64,
     pub defective: i64,
+    /// R16: defects that are open; they count for as long as they are, however long ago the day was.
+    pub unacknowledged: i64,
+}
+
+/// R15: for how long an account may not create shipments, by the entry of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restriction {
+    /// The first instant.
+    pub from: Timestamp,
+    /// The first instant after it.
+    pub until: Timestamp,
+}
+
+/// What keeps an account from creating shipments. It acts by entries from a time on that its cause lies well before, so
+/// that it acts alike on every partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// R15.
+    pub restricted: Option<Restriction>,
+    /// R16: from when on its open defects must be acknowledged first.
+    pub unacknowledged_from: Option<Timestamp>,
+}
+
+impl Gate {
+    /// Whether nothing keeps the account from it, now or later.
+    pub fn is_open(&self) -> bool {
+        *self == Gate::default()
+    }
 }
 
 /// One thing that a station tells another.
@@ -114,8 +151,8 @@ pub struct Verdicts {
 pub enum Hop {
     /// To the number's partition: this registration stands as written.
     Register { key: NumberKey, registration: Registration },
-    /// To the number's partition: the unit no longer uses the number.
-    Remove { key: NumberKey, shipment: ShipmentId, unit: UnitNo },
+    /// To the number's partition: the unit no longer uses the number, as entered at that time.
+    Remove { key: NumberKey, shipment: ShipmentId, unit: UnitNo, at: Timestamp },
     /// To the number's partition: the shipment is gone, and the unit with it.
     Retire { key: NumberKey, shipment: ShipmentId, unit: UnitNo },
     /// To the number's partition: a scan that came in elsewhere.
@@ -123,11 +160,20 @@ pub enum Hop {
     /// To the shipment's partition: a command that came in elsewhere, as it was written.
     Command { bytes: Vec<u8>, record_time: Timestamp, source: Source },
     /// To the shipment's partition: what a unit shows now.
-    BoxEvent { shipment: ShipmentId, unit: UnitNo, generation: u32, view: Box<View>, sources: Sources },
+    BoxEvent {
+        shipment: ShipmentId,
+        unit: UnitNo,
+        generation: u32,
+        view: Box<View>,
+        conflict: Option<Conflict>,
+        sources: Sources,
+    },
     /// To the FC's partition: the source partition's total.
     Subtotal { from: Partition, key: ArrivalKey, total: Subtotal },
     /// To the account's partition: the source partition's verdicts of a day.
     Verdicts { from: Partition, account: AccountId, day: i64, verdicts: Verdicts },
+    /// To every partition: what keeps the account from creating shipments.
+    Gate { account: AccountId, gate: Gate },
 }
 
 /// Packs hops per destination partition.
@@ -151,7 +197,15 @@ impl HopWriter {
 
     /// Adds a hop for the partition that owns `key`.
     pub fn send(&mut self, key: &[u8], hop: &Hop) {
-        let partition = Partition(partition_of(key, self.partitions));
+        self.put(Partition(partition_of(key, self.partitions)), hop);
+    }
+
+    /// Adds a hop for every partition.
+    pub fn send_to_all(&mut self, hop: &Hop) {
+        (0..self.partitions).for_each(|partition| self.put(Partition(partition), hop));
+    }
+
+    fn put(&mut self, partition: Partition, hop: &Hop) {
         let open = &mut self.open[partition.0 as usize];
         if open.is_empty() {
             open.push(FORMAT);

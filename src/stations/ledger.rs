@@ -1,19 +1,21 @@
 //! The ledger station, keyed by FC and by account: sums absolute subtotals into arrivals, and verdicts into standing.
 //!
-//! Enters: subtotals and verdicts, absolute, one per source partition and key. Leaves: `arrivals` and `accounts` (tombstones
-//! at zero). Always true: a total is the sum of the latest subtotals of all source partitions, whatever their order;
-//! a day's verdicts count until stream time is 122 days past its end.
+//! Enters: subtotals and verdicts, absolute, one per source partition and key; the ends of UTC days. Leaves: `arrivals` and
+//! `accounts` (tombstones at zero), and gates as hops. Always true: a total is the sum of the latest subtotals of all source
+//! partitions, whatever their order; a day's verdicts count until stream time is 122 days past its end; every account is
+//! judged at the end of each UTC day that stream time reaches, once; what partitions were told of an account's gate is what
+//! its record says. Accounts need no timers: stream time says which days were judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::hop::{ArrivalKey, Subtotal, Verdicts};
-use super::timers::Timers;
-use super::{Documents, Rules};
+use super::hop::{ArrivalKey, Gate, Hop, HopWriter, Subtotal, Verdicts};
+use super::standing::{Standing, acts_from, is_above};
+use super::{Counters, Documents, Rules};
 use crate::model::{
-    AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Partition, Settings, Timestamp, Topic, civil_from_days,
-    stable_hash,
+    AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Level, Partition, Settings, Timestamp, Topic,
+    civil_from_days, stable_hash,
 };
 
 /// An entity of the ledger in the state log.
@@ -30,12 +32,6 @@ struct Arrivals {
     published: u64,
 }
 
-impl Account {
-    fn is_vacant(&self) -> bool {
-        self.by_day.is_empty() && self.published == 0
-    }
-}
-
 impl Arrivals {
     fn is_vacant(&self) -> bool {
         self.by_source.is_empty() && self.published == 0
@@ -45,7 +41,81 @@ impl Arrivals {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Account {
     by_day: BTreeMap<(i64, Partition), Verdicts>,
+    /// R16: its open defects, whatever their day.
+    unacknowledged: i64,
+    /// From when on they hold it back, if that is required.
+    unacknowledged_from: Option<Timestamp>,
+    standing: Standing,
+    /// What the partitions were told.
+    told: Gate,
     published: u64,
+}
+
+impl Account {
+    fn is_vacant(&self) -> bool {
+        let is_plain = self.standing == Standing::default();
+        self.by_day.is_empty() && is_plain && self.told.is_open() && self.published == 0
+    }
+
+    /// Takes over a source partition's verdicts of a day; those of a day that counts no more only as far as they are open.
+    fn take(&mut self, key: (i64, Partition), told: Verdicts, counts: bool) {
+        let verdicts = if counts {
+            told
+        } else {
+            Verdicts { unacknowledged: told.unacknowledged, ..Verdicts::default() }
+        };
+        let before = if verdicts == Verdicts::default() {
+            self.by_day.remove(&key)
+        } else {
+            self.by_day.insert(key, verdicts)
+        };
+        self.unacknowledged += verdicts.unacknowledged - before.unwrap_or_default().unacknowledged;
+    }
+
+    /// Evaluated and defective shipments of the days that count.
+    fn sum(&self, counts: impl Fn(i64) -> bool) -> (i64, i64) {
+        let counted = self.by_day.iter().filter(|((day, _), _)| counts(*day));
+        counted.fold((0, 0), |sum, (_, day)| (sum.0 + day.evaluated, sum.1 + day.defective))
+    }
+
+    /// How it stands after the judgements at the ends of the UTC days after `before` and up to `now`.
+    fn judged(&self, settings: &Settings, before: Timestamp, now: Timestamp) -> Standing {
+        let mut standing = self.standing;
+        let mut at = next_day_end(before);
+        let (first, last) = (self.by_day.keys().next(), self.by_day.keys().next_back());
+        if let (true, Some((first, _))) = (standing == Standing::default(), first) {
+            // Before its first verdict there is nothing to judge.
+            at = at.max(day_end(*first));
+        }
+        while at <= now {
+            let counts = |day| day_end(day) <= at && at < forgotten_at(settings, day);
+            let (evaluated, defective) = self.sum(counts);
+            standing = standing.judged(settings, at, is_above(settings, evaluated, defective));
+            if evaluated == 0 && standing.is_plain() {
+                // Nothing is left of it: it begins anew.
+                standing = Standing::default();
+                if last.is_none_or(|(last, _)| forgotten_at(settings, *last) <= at) {
+                    break;
+                }
+            }
+            at = at.plus_ms(DAY_MS);
+        }
+        standing
+    }
+
+    /// The verdicts that no longer count, but for what is still open of them.
+    fn forgotten(&self, settings: &Settings, now: Timestamp) -> Vec<((i64, Partition), Verdicts)> {
+        let days = self.by_day.iter().take_while(|((day, _), _)| forgotten_at(settings, *day) <= now);
+        days.filter(|(_, day)| day.evaluated != 0).map(|(key, verdicts)| (*key, *verdicts)).collect()
+    }
+
+    /// What keeps it from creating shipments.
+    fn gate(&self, settings: &Settings) -> Gate {
+        Gate {
+            restricted: self.standing.restricted,
+            unacknowledged_from: self.unacknowledged_from.filter(|_| settings.require_acknowledgement),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -62,12 +132,24 @@ pub struct LedgerStation {
     undo: Vec<Undo>,
     touched: BTreeSet<LedgerKey>,
     changed: BTreeSet<LedgerKey>,
-    timers: Timers<AccountId>,
+    /// How many accounts are at which level.
+    levels: BTreeMap<Level, u64>,
 }
 
 impl LedgerStation {
     /// Takes over a source partition's total.
-    pub fn subtotal(&mut self, from: Partition, key: ArrivalKey, total: Subtotal) {
+    pub fn subtotal(
+        &mut self,
+        rules: &Rules,
+        counters: &mut Counters,
+        from: Partition,
+        key: ArrivalKey,
+        total: Subtotal,
+    ) {
+        if !self.arrivals.contains_key(&key) && self.arrivals.len() as u64 >= rules.settings.arrivals_max {
+            counters.ledger_refused += 1;
+            return;
+        }
         self.touch(LedgerKey::Arrivals(key.clone()));
         let arrivals = self.arrivals.entry(key).or_default();
         if total.is_zero() {
@@ -81,19 +163,25 @@ impl LedgerStation {
     pub fn verdicts(
         &mut self,
         rules: &Rules,
-        from: Partition,
-        account: AccountId,
-        day: i64,
-        verdicts: Verdicts,
+        counters: &mut Counters,
+        told: DayVerdicts,
+        stream_time: Timestamp,
     ) {
-        self.touch(LedgerKey::Account(account.clone()));
-        let entry = self.accounts.entry(account.clone()).or_default();
-        if verdicts == Verdicts::default() {
-            entry.by_day.remove(&(day, from));
-        } else {
-            entry.by_day.insert((day, from), verdicts);
+        let DayVerdicts { from, account: id, day, verdicts } = told;
+        if !self.accounts.contains_key(&id) && self.accounts.len() as u64 >= rules.settings.accounts_max {
+            counters.ledger_refused += 1;
+            return;
         }
-        self.queue(rules, &account);
+        self.touch(LedgerKey::Account(id.clone()));
+        if !self.accounts.contains_key(&id) {
+            self.put(id.clone(), Some(Account::default()));
+        }
+        let account = self.accounts.get_mut(&id).expect("just put in");
+        account.take((day, from), verdicts, stream_time < forgotten_at(&rules.settings, day));
+        account.unacknowledged_from = match account.unacknowledged {
+            0 => None,
+            _ => account.unacknowledged_from.or(Some(acts_from(&rules.settings, stream_time))),
+        };
     }
 
     fn touch(&mut self, key: LedgerKey) {
@@ -107,35 +195,76 @@ impl LedgerStation {
         self.changed.insert(key);
     }
 
-    fn queue(&mut self, rules: &Rules, account: &AccountId) {
-        let oldest = self.accounts.get(account).and_then(|a| a.by_day.keys().next());
-        if let Some((day, _)) = oldest {
-            self.timers.push(forgotten_at(&rules.settings, *day), account.clone());
+    /// How many totals of an FC, a day and a mode there are.
+    pub fn arrivals(&self) -> usize {
+        self.arrivals.len()
+    }
+
+    /// How many accounts have a record.
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// How many accounts are at a level.
+    pub fn at_level(&self, level: Level) -> u64 {
+        self.levels.get(&level).copied().unwrap_or_default()
+    }
+
+    /// Puts an account in, or takes it out, and counts its level.
+    fn put(&mut self, id: AccountId, account: Option<Account>) {
+        let level = account.as_ref().map(|account| account.standing.level);
+        let before = match account {
+            Some(account) => self.accounts.insert(id, account),
+            None => self.accounts.remove(&id),
+        };
+        if let Some(before) = before {
+            *self.levels.get_mut(&before.standing.level).expect("it was counted") -= 1;
+        }
+        if let Some(level) = level {
+            *self.levels.entry(level).or_default() += 1;
         }
     }
 
-    /// The earliest time at which an account may be due.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.timers.next_due()
+    /// The earliest time at which an account may be due: all are judged at the end of the day.
+    pub fn next_due(&self, stream_time: Timestamp) -> Option<Timestamp> {
+        (!self.accounts.is_empty()).then(|| next_day_end(stream_time))
     }
 
-    /// Forgets the days that no longer count.
-    pub fn fire(&mut self, rules: &Rules, now: Timestamp) {
-        while let Some((_, id)) = self.timers.pop_due(now) {
-            let Some(account) = self.accounts.get(&id) else { continue };
-            let gone: Vec<_> = account
-                .by_day
-                .keys()
-                .copied()
-                .take_while(|(day, _)| forgotten_at(&rules.settings, *day) <= now)
-                .collect();
-            if !gone.is_empty() {
-                self.touch(LedgerKey::Account(id.clone()));
-                let account = self.accounts.get_mut(&id).expect("looked up above");
-                for key in gone {
-                    account.by_day.remove(&key);
-                }
-                self.queue(rules, &id);
+    /// Judges all accounts at the ends of the UTC days after `before` and up to `now`, and forgets the days that no longer
+    /// count.
+    pub fn fire(&mut self, rules: &Rules, before: Timestamp, now: Timestamp) {
+        if next_day_end(before) > now {
+            return;
+        }
+        let settings = &rules.settings;
+        let mut changed = Vec::new();
+        for (id, account) in &self.accounts {
+            let (standing, forgotten) =
+                (account.judged(settings, before, now), account.forgotten(settings, now));
+            // Whether acknowledgement is required may have been set anew.
+            let is_told = account.gate(settings) == account.told;
+            if standing != account.standing || !forgotten.is_empty() || !is_told {
+                changed.push((id.clone(), standing, forgotten));
+            }
+        }
+        for (id, standing, forgotten) in changed {
+            self.touch(LedgerKey::Account(id.clone()));
+            let mut account = self.accounts[&id].clone();
+            account.standing = standing;
+            forgotten.into_iter().for_each(|(key, verdicts)| account.take(key, verdicts, false));
+            self.put(id, Some(account));
+        }
+    }
+
+    /// Tells all partitions which gates changed.
+    pub fn settle(&mut self, rules: &Rules, hops: &mut HopWriter) {
+        for key in &self.changed {
+            let LedgerKey::Account(id) = key else { continue };
+            let account = self.accounts.get_mut(id).expect("changed");
+            let gate = account.gate(&rules.settings);
+            if gate != account.told {
+                account.told = gate;
+                hops.send_to_all(&Hop::Gate { account: id.clone(), gate });
             }
         }
     }
@@ -191,12 +320,10 @@ impl LedgerStation {
 
     fn publish_account(&mut self, id: &AccountId, out: &mut Documents<'_>) {
         let account = self.accounts.get_mut(id).expect("changed");
-        let (mut evaluated, mut defective) = (0, 0);
-        for verdicts in account.by_day.values() {
-            evaluated += verdicts.evaluated;
-            defective += verdicts.defective;
-        }
-        if evaluated == 0 {
+        let (evaluated, defective) = account.sum(|_| true);
+        let unacknowledged = account.unacknowledged;
+        let Standing { level, level_since, restricted, .. } = account.standing;
+        if evaluated == 0 && unacknowledged == 0 && level == Level::Standard {
             if account.published != 0 {
                 out.document(Topic::Accounts, id.as_str().as_bytes(), None);
             }
@@ -204,16 +331,16 @@ impl LedgerStation {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments of one account")]
-        let rate = defective as f64 / evaluated as f64;
+        let rate = if evaluated == 0 { 0.0 } else { defective as f64 / evaluated as f64 };
         let value = serde_json::to_vec(&AccountDoc {
             account: id.as_str(),
             evaluated,
             defective,
             rate,
-            level: "STANDARD",
-            level_since: None,
-            restricted_until: None,
-            unacknowledged: 0,
+            level,
+            level_since,
+            restricted_until: restricted.map(|restricted| restricted.until),
+            unacknowledged,
         })
         .expect("documents always serialise into memory");
         let fingerprint = stable_hash(&[&value]).max(1);
@@ -262,12 +389,7 @@ impl LedgerStation {
     }
 
     /// Takes over an entity from the state log; none: it is gone.
-    pub fn load(
-        &mut self,
-        rules: &Rules,
-        key: LedgerKey,
-        bytes: Option<&[u8]>,
-    ) -> Result<(), postcard::Error> {
+    pub fn load(&mut self, key: LedgerKey, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
         match (key, bytes) {
             (LedgerKey::Arrivals(key), Some(bytes)) => {
                 self.arrivals.insert(key, postcard::from_bytes(bytes)?);
@@ -276,12 +398,10 @@ impl LedgerStation {
                 self.arrivals.remove(&key);
             }
             (LedgerKey::Account(key), Some(bytes)) => {
-                self.accounts.insert(key.clone(), postcard::from_bytes(bytes)?);
-                self.queue(rules, &key);
+                let account = postcard::from_bytes(bytes)?;
+                self.put(key, Some(account));
             }
-            (LedgerKey::Account(key), None) => {
-                self.accounts.remove(&key);
-            }
+            (LedgerKey::Account(key), None) => self.put(key, None),
         }
         Ok(())
     }
@@ -294,7 +414,7 @@ impl LedgerStation {
                     self.arrivals.remove(&key);
                 }
                 LedgerKey::Account(key) if self.accounts.get(&key).is_some_and(Account::is_vacant) => {
-                    self.accounts.remove(&key);
+                    self.put(key, None);
                 }
                 LedgerKey::Arrivals(_) | LedgerKey::Account(_) => {}
             }
@@ -303,7 +423,7 @@ impl LedgerStation {
     }
 
     /// Takes back what the epoch did.
-    pub fn rollback(&mut self, rules: &Rules) {
+    pub fn rollback(&mut self) {
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Arrivals(key, Some(before)) => {
@@ -312,13 +432,7 @@ impl LedgerStation {
                 Undo::Arrivals(key, None) => {
                     self.arrivals.remove(&key);
                 }
-                Undo::Account(key, Some(before)) => {
-                    self.accounts.insert(key.clone(), before);
-                    self.queue(rules, &key);
-                }
-                Undo::Account(key, None) => {
-                    self.accounts.remove(&key);
-                }
+                Undo::Account(key, before) => self.put(key, before),
             }
         }
         self.touched.clear();
@@ -326,7 +440,26 @@ impl LedgerStation {
     }
 }
 
+/// Verdicts of one source partition for an account and a UTC day, on their way into the account's record.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are those of the hop")]
+pub struct DayVerdicts {
+    pub from: Partition,
+    pub account: AccountId,
+    pub day: i64,
+    pub verdicts: Verdicts,
+}
+
+fn day_end(day: i64) -> Timestamp {
+    Timestamp((day + 1) * DAY_MS)
+}
+
+/// The first end of a UTC day after `at`.
+fn next_day_end(at: Timestamp) -> Timestamp {
+    day_end(at.utc_day())
+}
+
 /// When a day's verdicts no longer count.
 pub(super) fn forgotten_at(settings: &Settings, day: i64) -> Timestamp {
-    Timestamp((day + 1) * DAY_MS).plus_ms(settings.standing_ms)
+    day_end(day).plus_ms(settings.standing_ms)
 }

@@ -11,35 +11,42 @@
 
 mod clock;
 mod counters;
+mod feeds;
 mod hop;
 mod ledger;
 mod scan;
 mod shipment;
+mod standing;
 mod timers;
+mod unknown;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 pub use self::clock::{ClockSource, StreamClock};
-pub use self::counters::Counters;
+pub use self::counters::{Counters, FeedCounts};
+pub use self::feeds::Feed;
+use self::feeds::Feeds as CarrierFeeds;
 pub use self::hop::{
-    ArrivalKey, HOP_BYTES_MAX, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
-    Verdicts, read_hops,
+    ArrivalKey, Conflict, Gate, HOP_BYTES_MAX, Hop, HopWriter, Registration, Restriction, SOURCES_MAX,
+    Sources, Subtotal, UnitNo, Verdicts, read_hops,
 };
-pub use self::ledger::{LedgerKey, LedgerStation};
+pub use self::ledger::{DayVerdicts, LedgerKey, LedgerStation};
 pub use self::scan::{Parked, REGISTRATIONS_MAX, ScanInput, ScanStation};
-pub use self::shipment::{Part, ShipmentStation, Told};
+pub use self::shipment::{Part, ShipmentStation, Shown, Told};
 pub use self::timers::Timers;
+pub use self::unknown::{CODES_MAX, UnknownCode, UnknownCodes};
 use crate::carriers::Catalogue;
-use crate::decode::{self, CommandRecord, Decoder, Rejection};
+use crate::decode::{self, CommandRecord, Decoder, Feeds, Rejection};
 use crate::fold::Progress;
 use crate::index::{slice_of, slice_of_key};
 use crate::model::{
-    DeadLetterReason, Fcs, Lane, NumberKey, Partition, Settings, ShipmentId, Source, Timestamp, Topic,
-    partition_of,
+    AccountId, CarrierId, DeadLetterReason, Fcs, Lane, Level, NumberKey, Partition, Settings, ShipmentId,
+    Source, Timestamp, Topic, partition_of,
 };
 
 /// What the rules need to know of the world: the catalogue, the FCs and the settings.
@@ -51,12 +58,45 @@ pub struct Rules {
     pub fcs: Fcs,
     /// What an operator may want different.
     pub settings: Settings,
+    /// Feeds that write in a form of their own.
+    pub feeds: Feeds,
 }
 
 impl Rules {
     /// The rules that come with the program.
     pub fn embedded() -> Rules {
-        Rules { catalogue: Catalogue::embedded(), fcs: Fcs::embedded(), settings: Settings::default() }
+        Rules {
+            catalogue: Catalogue::embedded(),
+            fcs: Fcs::embedded(),
+            settings: Settings::default(),
+            feeds: Feeds::default(),
+        }
+    }
+
+    /// Decodes a message of `scans` as its feed writes; the feed's name is told, if it has a profile.
+    pub fn decode(
+        &self,
+        decoder: &mut Decoder,
+        record_time: Timestamp,
+        record: &InputRecord<'_>,
+        sink: &mut dyn FnMut(decode::Part<'_>),
+    ) -> Option<&str> {
+        let Rules { catalogue, fcs, settings, feeds } = self;
+        let context = decode::Context { catalogue, fcs, settings };
+        let bytes = record.value.unwrap_or_default();
+        match feeds.of(record.feed) {
+            Ok(feed) => {
+                let profile = feed.map(|feed| &*feed.profile);
+                decoder.decode_feed(&context, profile, record_time, record.content_type, bytes, sink);
+                feed.map(|feed| feed.name.as_str())
+            }
+            Err(unknown) => {
+                let reason = DeadLetterReason::UnknownFormat;
+                let rejection = Rejection { reason, detail: unknown.to_string(), position: None };
+                sink(decode::Part::Rejected { index: None, rejection, bytes });
+                None
+            }
+        }
     }
 }
 
@@ -146,6 +186,8 @@ pub struct InputRecord<'a> {
     pub value: Option<&'a [u8]>,
     /// The header `content-type`.
     pub content_type: Option<&'a [u8]>,
+    /// The header `dockside-feed`.
+    pub feed: Option<&'a [u8]>,
 }
 
 /// How many decoded scans wait for one batched lookup.
@@ -159,6 +201,7 @@ pub struct Stations {
     scan: ScanStation,
     shipment: ShipmentStation,
     ledger: LedgerStation,
+    feeds: CarrierFeeds,
     counters: Counters,
     counters_before: Counters,
     clock: StreamClock,
@@ -181,18 +224,33 @@ pub struct Gauges {
     pub shipments: u64,
     /// Their boxes.
     pub boxes: u64,
+    /// Accounts that have a record here: the bound is `accounts_max`.
+    pub accounts: u64,
+    /// Of these, how many are `ELEVATED` and `CRITICAL`.
+    pub accounts_elevated: u64,
+    /// See above.
+    pub accounts_critical: u64,
+    /// Totals of an FC, a day and a mode: the bound is `arrivals_max`.
+    pub arrivals: u64,
+    /// Accounts that this partition keeps from creating shipments, now or soon: the bound is `accounts_max`.
+    pub gates: u64,
 }
 
-impl std::iter::Sum for Gauges {
-    fn sum<I: Iterator<Item = Gauges>>(partitions: I) -> Gauges {
-        partitions.fold(Gauges::default(), |sum, add| Gauges {
-            parked_scans: sum.parked_scans + add.parked_scans,
-            parked_numbers: sum.parked_numbers + add.parked_numbers,
-            parked_bytes: sum.parked_bytes + add.parked_bytes,
-            numbers: sum.numbers + add.numbers,
-            shipments: sum.shipments + add.shipments,
-            boxes: sum.boxes + add.boxes,
-        })
+impl Gauges {
+    /// Adds another partition's.
+    pub fn add(&mut self, other: &Gauges) {
+        self.parked_scans += other.parked_scans;
+        self.parked_numbers += other.parked_numbers;
+        self.parked_bytes += other.parked_bytes;
+        self.numbers += other.numbers;
+        self.shipments += other.shipments;
+        self.boxes += other.boxes;
+        self.accounts += other.accounts;
+        self.accounts_elevated += other.accounts_elevated;
+        self.accounts_critical += other.accounts_critical;
+        self.arrivals += other.arrivals;
+        // Every partition keeps the gates of all accounts.
+        self.gates = self.gates.max(other.gates);
     }
 }
 
@@ -210,6 +268,8 @@ const KIND_SHIPMENT_HEAD: u8 = b'H';
 const KIND_SHIPMENT_ANSWERS: u8 = b'R';
 const KIND_SHIPMENT_UNIT: u8 = b'U';
 const KIND_LEDGER: u8 = b'L';
+const KIND_GATE: u8 = b'G';
+const KIND_FEED: u8 = b'F';
 const KIND_COUNTERS: u8 = b'C';
 
 fn key_bytes(kind: u8, key: &impl serde::Serialize) -> SmallVec<[u8; 64]> {
@@ -235,6 +295,14 @@ fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
 
 fn ledger_key(key: &LedgerKey) -> EntityKey {
     EntityKey { slice: slice_of_ledger(key), bytes: key_bytes(KIND_LEDGER, key) }
+}
+
+fn gate_key(account: &AccountId) -> EntityKey {
+    EntityKey { slice: slice_of(account.as_str().as_bytes()), bytes: key_bytes(KIND_GATE, account) }
+}
+
+fn feed_key(carrier: CarrierId) -> EntityKey {
+    EntityKey { slice: slice_of(&[carrier.0]), bytes: key_bytes(KIND_FEED, &carrier) }
 }
 
 fn slice_of_ledger(key: &LedgerKey) -> u16 {
@@ -263,6 +331,7 @@ impl Stations {
             scan: ScanStation::new(secret),
             shipment: ShipmentStation::new(partition, secret),
             ledger: LedgerStation::default(),
+            feeds: CarrierFeeds::default(),
             counters: Counters::default(),
             counters_before: Counters::default(),
             clock: StreamClock::new(source),
@@ -276,7 +345,7 @@ impl Stations {
         &self.counters
     }
 
-    /// How much the partition holds. Costs nothing: nobody counts for it.
+    /// How much the partition holds.
     pub fn gauges(&self) -> Gauges {
         let Parked { numbers: parked_numbers, bytes: parked_bytes } = self.scan.parked();
         Gauges {
@@ -286,7 +355,22 @@ impl Stations {
             numbers: self.scan.len() as u64,
             shipments: self.shipment.len() as u64,
             boxes: self.shipment.boxes(),
+            accounts: self.ledger.accounts() as u64,
+            accounts_elevated: self.ledger.at_level(Level::Elevated),
+            accounts_critical: self.ledger.at_level(Level::Critical),
+            arrivals: self.ledger.arrivals() as u64,
+            gates: self.shipment.gates() as u64,
         }
+    }
+
+    /// R24: the feeds that this partition heard of or waits for.
+    pub fn feeds(&self) -> BTreeMap<CarrierId, Feed> {
+        self.feeds.views(self.shipment.waiting())
+    }
+
+    /// Up to when stream time could go by now.
+    pub fn reached(&self, rules: &Rules) -> Timestamp {
+        self.clock.clone().advance(rules.settings.grace_ms)
     }
 
     /// The stream's clock.
@@ -316,14 +400,17 @@ impl Stations {
         let record_time = self.record_time(record);
         self.clock.see(Lane::Scans, record_time);
         let source = Source { lane: Lane::Scans, partition: self.partition, offset: record.offset };
-        let context =
-            decode::Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
         let Stations { counters, batch, partition, partitions, .. } = self;
-        let bytes = record.value.unwrap_or_default();
-        decoder.decode(&context, record_time, record.content_type, bytes, &mut |part| {
-            counters.read += 1;
+        let mut of_feed = FeedCounts::default();
+        let feed = rules.decode(decoder, record_time, record, &mut |part| {
+            of_feed.count(&part);
             match part {
-                decode::Part::Scan { scan, .. } => {
+                decode::Part::Scan { scan, raw, .. } => {
+                    counters.read += 1;
+                    if !scan.code_known {
+                        let code = raw.code.as_deref().unwrap_or_default();
+                        counters.unknown.count(scan.key.carrier, raw.code_set.as_deref(), code);
+                    }
                     let owner = partition_of(scan.key.number.as_str().as_bytes(), *partitions);
                     if owner == partition.0 {
                         batch.push(ScanInput { scan, record_time, source });
@@ -334,11 +421,16 @@ impl Stations {
                     }
                 }
                 decode::Part::Rejected { index, rejection, bytes } => {
+                    counters.read += 1;
                     counters.dead_letter(rejection.reason, 1);
                     reject(out, source, index, record.key, &rejection, bytes);
                 }
+                decode::Part::Warned { .. } => counters.interchange_warnings += 1,
             }
         });
+        if let Some(feed) = feed {
+            counters.add_feed(feed, of_feed);
+        }
         if self.batch.len() >= BATCH_SCANS_MAX {
             self.fold(rules);
         }
@@ -354,6 +446,7 @@ impl Stations {
     /// Folds the scans that wait.
     fn fold(&mut self, rules: &Rules) {
         if !self.batch.is_empty() {
+            self.batch.iter().for_each(|input| self.feeds.hear(input.scan.key.carrier, input.record_time));
             self.scan.scans(rules, &mut self.counters, &self.batch);
             self.batch.clear();
         }
@@ -400,13 +493,13 @@ impl Stations {
                 self.fold(rules);
                 self.scan.register(&mut self.counters, key, registration);
             }
-            Hop::Remove { key, shipment, unit } => {
+            Hop::Remove { key, shipment, unit, at } => {
                 self.fold(rules);
-                self.scan.remove(key, &shipment, unit);
+                self.scan.remove(&mut self.counters, key, &shipment, unit, at);
             }
             Hop::Retire { key, shipment, unit } => {
                 self.fold(rules);
-                self.scan.retire(&key, &shipment, unit);
+                self.scan.retire(&mut self.counters, &key, &shipment, unit);
             }
             Hop::Command { bytes, record_time, source } => {
                 let Ok(CommandRecord::Command(command)) = decode::command(&bytes) else {
@@ -414,13 +507,18 @@ impl Stations {
                 };
                 self.shipment.command(rules, &mut self.counters, hops, &command, record_time, source);
             }
-            Hop::BoxEvent { shipment, unit, generation, view, sources } => {
-                self.shipment.box_event(&shipment, unit, generation, *view, &sources);
+            Hop::BoxEvent { shipment, unit, generation, view, conflict, sources } => {
+                let shown = Shown { view: *view, conflict };
+                self.shipment.box_event(&shipment, unit, generation, shown, &sources);
             }
-            Hop::Subtotal { from, key, total } => self.ledger.subtotal(from, key, total),
+            Hop::Subtotal { from, key, total } => {
+                self.ledger.subtotal(rules, &mut self.counters, from, key, total);
+            }
             Hop::Verdicts { from, account, day, verdicts } => {
-                self.ledger.verdicts(rules, from, account, day, verdicts);
+                let told = DayVerdicts { from, account, day, verdicts };
+                self.ledger.verdicts(rules, &mut self.counters, told, self.clock.stream_time());
             }
+            Hop::Gate { account, gate } => self.shipment.gate(rules, &mut self.counters, account, gate),
         });
     }
 
@@ -444,25 +542,42 @@ impl Stations {
             unparked(rules, DeadLetterReason::ParkEvicted, detail, key, scans, progress, out);
         });
         self.settle(rules, hops);
+        let mut before = self.clock.stream_time();
         let now = self.clock.advance(rules.settings.grace_ms);
-        while self.next_due().is_some_and(|due| due <= now) {
-            self.fire(rules, now, hops, out);
+        while self.due_after(before).is_some_and(|due| due <= now) {
+            self.fire(rules, before, now, hops, out);
+            before = now;
         }
+        let now = now.plus_ms(rules.settings.grace_ms);
+        self.shipment.waiting().keys().for_each(|carrier| self.feeds.expect(*carrier, now));
     }
 
     /// The earliest time at which anything may be due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.scan.next_due(), self.shipment.next_due(), self.ledger.next_due()].into_iter().flatten().min()
+        self.due_after(self.clock.stream_time())
     }
 
-    /// Lets what is due at `now` happen, and derives what that changed.
-    pub fn fire(&mut self, rules: &Rules, now: Timestamp, hops: &mut HopWriter, out: &mut Documents<'_>) {
+    /// As [`Stations::next_due`], if all that was due up to `before` has happened.
+    fn due_after(&self, before: Timestamp) -> Option<Timestamp> {
+        let dues = [self.scan.next_due(), self.shipment.next_due(), self.ledger.next_due(before)];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Lets what is due after `before` and up to `now` happen, and derives what that changed.
+    fn fire(
+        &mut self,
+        rules: &Rules,
+        before: Timestamp,
+        now: Timestamp,
+        hops: &mut HopWriter,
+        out: &mut Documents<'_>,
+    ) {
         self.scan.expire(rules, &mut self.counters, now, |key, scans, progress| {
             let detail = "the number was not registered in time";
             unparked(rules, DeadLetterReason::ParkExpired, detail, key, scans, progress, out);
         });
         self.shipment.fire(rules, now);
-        self.ledger.fire(rules, now);
+        self.ledger.fire(rules, before, now);
         self.settle(rules, hops);
     }
 
@@ -471,6 +586,7 @@ impl Stations {
         self.fold(rules);
         self.scan.settle(hops);
         self.shipment.settle(rules, hops, self.clock.stream_time());
+        self.ledger.settle(rules, hops);
     }
 
     /// Writes the documents that changed since the last publishing.
@@ -484,6 +600,7 @@ impl Stations {
         self.scan.is_touched()
             || self.shipment.is_touched()
             || self.ledger.is_touched()
+            || self.feeds.is_touched()
             || self.counters != self.counters_before
     }
 
@@ -491,7 +608,9 @@ impl Stations {
     pub fn delta(&self, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
         self.scan.delta(|key, bytes| sink(number_key(key), bytes));
         self.shipment.delta(|id, part, bytes| sink(shipment_key(id, part), bytes));
+        self.shipment.gates_delta(|account, bytes| sink(gate_key(account), bytes));
         self.ledger.delta(|key, bytes| sink(ledger_key(key), bytes));
+        self.feeds.delta(|carrier, bytes| sink(feed_key(carrier), bytes));
         if self.counters != self.counters_before {
             self.write_counters(&mut sink);
         }
@@ -509,6 +628,10 @@ impl Stations {
         }
         let here = |id: &ShipmentId| slices.contains(&slice_of(id.as_str().as_bytes()));
         self.shipment.image(here, |id, part, bytes| sink(shipment_key(id, part), bytes));
+        let here = |account: &AccountId| slices.contains(&slice_of(account.as_str().as_bytes()));
+        self.shipment.gates_image(here, |account, bytes| sink(gate_key(account), bytes));
+        let here = |carrier: CarrierId| slices.contains(&slice_of(&[carrier.0]));
+        self.feeds.image(here, |carrier, bytes| sink(feed_key(carrier), bytes));
         let here = |key: &LedgerKey| slices.contains(&slice_of_ledger(key));
         self.ledger.image(here, |key, bytes| sink(ledger_key(key), bytes));
         if slices.contains(&slice_of(b"")) {
@@ -537,9 +660,11 @@ impl Stations {
                 };
                 self.shipment.load(id, part, bytes).map_err(bad)
             }
-            KIND_LEDGER => {
-                self.ledger.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
+            KIND_LEDGER => self.ledger.load(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
+            KIND_GATE => {
+                self.shipment.load_gate(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
             }
+            KIND_FEED => self.feeds.load(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
             KIND_COUNTERS => {
                 self.counters = postcard::from_bytes(bytes.unwrap_or_default()).map_err(bad)?;
                 self.counters_before = self.counters.clone();
@@ -564,6 +689,7 @@ impl Stations {
         self.scan.commit();
         self.shipment.commit();
         self.ledger.commit();
+        self.feeds.commit();
         self.counters_before.clone_from(&self.counters);
         self.clock_before.clone_from(&self.clock);
     }
@@ -573,7 +699,8 @@ impl Stations {
         self.batch.clear();
         self.scan.rollback(rules);
         self.shipment.rollback(rules);
-        self.ledger.rollback(rules);
+        self.ledger.rollback();
+        self.feeds.rollback();
         self.counters.clone_from(&self.counters_before);
         self.clock.clone_from(&self.clock_before);
     }

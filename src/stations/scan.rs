@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smallvec::SmallVec;
 
-use super::hop::{Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
+use super::hop::{Conflict, Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
 use super::timers::Timers;
 use super::{Counters, Rules};
 use crate::fold::{Interval, Progress, View, view};
@@ -27,6 +27,10 @@ use crate::model::{
 
 /// R6: how many units one number serves at most.
 pub const REGISTRATIONS_MAX: usize = 1_000;
+
+/// R19: how many of those that once had a number are remembered for the conflicts that were; beyond it the one that let go
+/// of it first is forgotten, and counted among the bounds that were hit.
+const FORMER_MAX: usize = 16;
 
 /// A scan on its way into the fold.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ struct Number {
     last_record_time: Timestamp,
     /// Whether it was ever registered.
     known: bool,
+    /// Boxes that had it once: few numbers have any.
+    former: Option<Box<Former>>,
     /// The epoch that touched it last; of this process only, as are the following.
     #[serde(skip)]
     epoch: u64,
@@ -62,6 +68,18 @@ struct Number {
     /// Whether the timer queue holds an entry for it.
     #[serde(skip)]
     queued: bool,
+}
+
+/// Boxes that once had a number, in the order in which they let go of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Former(SmallVec<[Tenure; 1]>);
+
+/// From when to when a shipment had a number on one of its boxes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Tenure {
+    until: Timestamp,
+    since: Timestamp,
+    shipment: ShipmentId,
 }
 
 impl Number {
@@ -89,6 +107,47 @@ impl Number {
         Interval { from: mine.from, to }
     }
 
+    /// R19: the last time that the box of registration `index` shared the number with other shipments' boxes.
+    fn conflict(&self, index: usize) -> Option<Conflict> {
+        let mine = &self.registrations[index];
+        if mine.unit == UnitNo::FREIGHT || (self.registrations.len() == 1 && self.former.is_none()) {
+            return None;
+        }
+        let standing = self.registrations.iter().filter(|r| r.unit != UnitNo::FREIGHT);
+        let standing = standing.map(|r| (&r.shipment, r.entered_at, r.to));
+        let former = self.former.iter().flat_map(|former| &former.0);
+        let former = former.map(|tenure| (&tenure.shipment, tenure.since, Some(tenure.until)));
+        let others = standing.chain(former).filter(|(shipment, ..)| **shipment != mine.shipment);
+        let mut shared: SmallVec<[(Timestamp, Timestamp); 4]> = others
+            .map(|(_, since, until)| {
+                let ends = [mine.to, until].into_iter().flatten();
+                (since.max(mine.entered_at), ends.fold(Timestamp::MAX, Timestamp::min))
+            })
+            .filter(|(opened, ended)| opened < ended)
+            .collect();
+        shared.sort_unstable();
+        let joined =
+            shared.into_iter().reduce(
+                |(opened, ended), (next, until)| {
+                    if next <= ended { (opened, ended.max(until)) } else { (next, until) }
+                },
+            );
+        joined
+            .map(|(opened, ended)| Conflict { opened, ended: Some(ended).filter(|at| *at != Timestamp::MAX) })
+    }
+
+    /// Remembers that a shipment had the number. Whether something had to be forgotten for it.
+    fn remember(&mut self, tenure: Tenure) -> bool {
+        let Former(former) = &mut **self.former.get_or_insert_default();
+        let at = former.partition_point(|other| *other < tenure);
+        former.insert(at, tenure);
+        let is_full = former.len() > FORMER_MAX;
+        if is_full {
+            former.remove(0);
+        }
+        is_full
+    }
+
     fn serves(&self, at: EventTime) -> bool {
         (0..self.registrations.len())
             .any(|index| self.registrations[index].to.is_none() && self.interval(index).contains(at))
@@ -112,6 +171,7 @@ impl Number {
         self.parked = 0;
         self.last_record_time = Timestamp::default();
         self.known = false;
+        self.former = None;
         self.queued = false;
     }
 
@@ -337,22 +397,44 @@ impl ScanStation {
         number.parked = 0;
     }
 
-    /// The unit no longer uses the number.
-    pub fn remove(&mut self, key: NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+    /// The unit no longer uses the number, as was entered at `at`.
+    pub fn remove(
+        &mut self,
+        counters: &mut Counters,
+        key: NumberKey,
+        shipment: &ShipmentId,
+        unit: UnitNo,
+        at: Timestamp,
+    ) {
         let slot = self.reach(key);
         let number = self.index.value_mut(slot);
-        number.registrations.retain(|r| !(r.shipment == *shipment && r.unit == unit));
+        let of_unit = |r: &Registration| r.shipment == *shipment && r.unit == unit;
+        if let Some(index) = number.registrations.iter().position(of_unit) {
+            let gone = number.registrations.remove(index);
+            if unit != UnitNo::FREIGHT {
+                let until = gone.to.map_or(at, |to| to.min(at));
+                let tenure = Tenure { until, since: gone.entered_at, shipment: gone.shipment };
+                counters.bounds_hit += u64::from(number.remember(tenure));
+            }
+        }
         number.known = true;
         number.registrations_changed();
     }
 
     /// The shipment is gone. A number that serves no other is unknown again; the others' views stay as they are.
-    pub fn retire(&mut self, key: &NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+    pub fn retire(&mut self, counters: &mut Counters, key: &NumberKey, shipment: &ShipmentId, unit: UnitNo) {
         let Some(slot) = self.index.get(key) else { return };
         self.touch(slot);
         let number = self.index.value_mut(slot);
-        for registration in &mut number.registrations {
-            registration.retired |= registration.shipment == *shipment && registration.unit == unit;
+        let of_unit = |r: &Registration| r.shipment == *shipment && r.unit == unit && !r.retired;
+        if let Some(index) = number.registrations.iter().position(of_unit) {
+            let registration = &mut number.registrations[index];
+            registration.retired = true;
+            let (since, until) = (registration.entered_at, registration.to);
+            if let Some(until) = until.filter(|_| unit != UnitNo::FREIGHT) {
+                let tenure = Tenure { until, since, shipment: shipment.clone() };
+                counters.bounds_hit += u64::from(number.remember(tenure));
+            }
         }
         number.registrations_changed();
         if number.registrations.is_empty() {
@@ -452,16 +534,21 @@ impl ScanStation {
                         && r.unit == registration.unit
                         && r.shipment == registration.shipment
                 };
+                let conflict = now.conflict(index);
                 let shown_before = match before.registrations.iter().position(same) {
-                    Some(at) => view(&before.progress, before.interval(at), &before.registrations[at].fc),
-                    None => View::EMPTY,
+                    Some(at) => {
+                        let fc = &before.registrations[at].fc;
+                        (view(&before.progress, before.interval(at), fc), before.conflict(at))
+                    }
+                    None => (View::EMPTY, None),
                 };
-                if shown != shown_before {
+                if (&shown, conflict) != (&shown_before.0, shown_before.1) {
                     let event = Hop::BoxEvent {
                         shipment: registration.shipment.clone(),
                         unit: registration.unit,
                         generation: registration.generation,
                         view: Box::new(shown),
+                        conflict,
                         sources: changed.sources.clone(),
                     };
                     hops.send(registration.shipment.as_str().as_bytes(), &event);

@@ -4,6 +4,7 @@
 //! One seed is one world. A failure prints the seed; `DOCKSIDE_SEED=n` replays it alone, `DOCKSIDE_SEEDS=a..b` runs a campaign.
 
 pub(crate) mod run;
+pub(crate) mod standing;
 
 use std::ops::Range;
 
@@ -33,12 +34,18 @@ pub(crate) fn settings() -> Settings {
     Settings { grace_ms: 0, ..Settings::default() }
 }
 
-/// Two worlds of three let shipments go soon, so that they see it happen.
+/// Two worlds of three let shipments go soon and are strict with accounts, so that they see it happen.
 fn settings_of(seed: u64) -> Settings {
     let settings = settings();
     match i64::try_from(seed % 3).expect("small") {
         0 => settings,
-        days => Settings { retire_ms: days * DAY_MS, standing_ms: 2 * DAY_MS, ..settings },
+        days => Settings {
+            retire_ms: days * DAY_MS,
+            standing_ms: 2 * DAY_MS,
+            standing_shipments_min: days,
+            escalate_ms: DAY_MS,
+            ..settings
+        },
     }
 }
 

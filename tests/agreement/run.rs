@@ -13,7 +13,6 @@ use dockside::model::{Partition, Settings, Timestamp, Topic, partition_of};
 use dockside::stations::{ClockSource, Counters, Rules};
 use dockside::workload::{Messages, World};
 
-use super::settings;
 use crate::twin::{Input, InputTopic};
 
 /// One message of a phase.
@@ -76,10 +75,20 @@ pub(crate) struct Packing {
 }
 
 /// splitmix64.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
+    /// From 0 on and below `most`, which itself may be 0.
+    pub(super) fn up_to(&mut self, most: i64) -> i64 {
+        let bound = usize::try_from(most.max(1)).expect("64-bit");
+        i64::try_from(self.below(bound)).expect("below the bound")
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -161,8 +170,9 @@ impl Cluster {
 }
 
 /// Runs the world under the usual settings.
+#[cfg(feature = "edge")]
 pub(crate) fn run(phases: &Phases, packing: &Packing, faults: Faults) -> (Latest, Counters) {
-    run_under(settings(), phases, packing, faults)
+    run_under(super::settings(), phases, packing, faults)
 }
 
 /// Runs the world and returns the latest documents and the books.

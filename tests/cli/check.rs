@@ -68,12 +68,43 @@ fn the_environment_and_arguments_are_judged_too() {
 fn carrier_and_fc_files_are_judged_too() {
     let fcs = file("[ICT2]\ntime_zone = \"America/Wichita\"\n");
     let carriers = tempfile::tempdir().expect("a directory");
-    std::fs::write(carriers.path().join("mine.toml"), "code = \"MINE\"\nid = 5\n").expect("written");
+    std::fs::write(carriers.path().join("mine.toml"), "code = \"MINE\"\nid = 205\n").expect("written");
     let config = file(&format!("[fcs]\nfile = {:?}\n[carriers]\ndir = {:?}\n", fcs.path(), carriers.path()));
     let ran = dockside(&["check", "--offline", "-c", path(&config)], "");
     assert_eq!(ran.code, 3);
     for word in ["E0110", "America/Wichita", "IANA", "E0109", "mine.toml"] {
         assert!(ran.stderr.contains(word), "{word} is not in\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_carrier_file_is_told_with_its_line() {
+    let good = include_str!("../../docs/carriers.md")
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let good = good.expect("the page's example");
+    for (right, wrong, words) in [
+        ("", "", &[][..]),
+        ("\"ACd{9}c\"", "\"ACd{9}k\"", &["mine.toml:9:18]", "no shape has this character"]),
+        ("id = 200", "id = 5", &["mine.toml:2:6]", "a number from 200 to 255"]),
+        (
+            "rule = \"mod10\"",
+            "rule = \"mod9\"",
+            &["mine.toml:11:9]", "no check digit rule is called \"mod9\""],
+        ),
+        ("DELIVERED = [\"90\"]", "ARRIVED = [\"90\"]", &["mine.toml:16:1]", "not a milestone"]),
+        ("[\"R1\"]", "[\"R1\", \"r1\"]", &["mine.toml:20:25]", "this code has an effect already"]),
+    ] {
+        assert!(good.contains(right), "{right}");
+        let carriers = tempfile::tempdir().expect("a directory");
+        std::fs::write(carriers.path().join("mine.toml"), good.replacen(right, wrong, 1)).expect("written");
+        let config = file(&format!("[carriers]\ndir = {:?}\n", carriers.path()));
+        let ran = dockside(&["check", "--offline", "-c", path(&config)], "");
+        assert_eq!(ran.code, if words.is_empty() { 0 } else { 3 }, "{wrong}: {}", ran.stderr);
+        for word in words {
+            assert!(ran.stderr.contains(word), "{word} is not in\n{}", ran.stderr);
+        }
     }
 }
 

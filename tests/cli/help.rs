@@ -15,6 +15,7 @@ const COMMANDS: &[&[&str]] = &[
     &["topics", "plan"],
     &["topics", "apply"],
     &["run"],
+    &["upload"],
     &["verify"],
 ];
 

@@ -6,6 +6,7 @@ mod engine;
 mod help;
 mod secrets;
 mod tracking;
+mod upload;
 mod verify;
 
 use assert_cmd::Command;

@@ -48,6 +48,28 @@ fn verdicts_have_exit_codes() {
 }
 
 #[test]
+fn all_candidates_are_told() {
+    for (number, carrier, verdict, candidates) in [
+        ("123456789023", json!(null), "VALID", json!(["FEDEX", "PUROLATOR"])),
+        ("777-1234567-5", json!(null), "VALID", json!(["DHL", "ODFL"])),
+        ("106141411928374657", json!(null), "NOT_SUPPORTED", json!([])),
+        ("hello", json!(null), "INVALID", json!([])),
+    ] {
+        let ran = dockside(&["tracking", "check", number], "");
+        let check = &ran.json_lines()[0];
+        let got = (&check["carrier"], &check["verdict"], &check["candidates"]);
+        assert_eq!(got, (&carrier, &json!(verdict), &candidates), "{number}");
+        assert_eq!(check["reason"].is_string(), verdict == "INVALID", "{number}: {}", check["reason"]);
+    }
+    let ran = dockside(&["tracking", "check", "--carrier", "UPS", "123456789023"], "");
+    let reason = ran.json_lines()[0]["reason"].as_str().expect("text").to_owned();
+    assert!(
+        reason.ends_with("It is valid for FEDEX or PUROLATOR, which is not the selected carrier"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn there_is_one_line_out_for_each_line_in() {
     let numbers: String = (0..5000).map(|i| format!("{i}\n")).collect();
     let ran = dockside(&["tracking", "check", "-"], numbers);
@@ -93,10 +115,24 @@ fn the_catalogue_is_listed() {
     let codes: Vec<String> =
         ran.json_lines().iter().map(|line| line["code"].as_str().expect("text").to_owned()).collect();
     for code in [
-        "UPS",
-        "FEDEX",
-        "USPS",
+        "AMAZON",
+        "CANADA_POST",
+        "CANPAR",
         "DHL",
+        "DPD",
+        "FEDEX",
+        "GOFO",
+        "LANDMARK",
+        "LASERSHIP",
+        "ODFL",
+        "ONTRAC",
+        "PUROLATOR",
+        "S10",
+        "SPEEDEE",
+        "UPS",
+        "USPS",
+        "YODEL",
+        "YUNEXPRESS",
         "XPO",
         "YRC",
         "ESTES",

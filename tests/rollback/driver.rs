@@ -17,6 +17,8 @@ use dockside::stations::{
 use dockside::workload::{Messages, Weather, World, WorldConfig};
 use serde_json::Value;
 
+use crate::agreement::standing;
+
 const HERE: Partition = Partition(0);
 /// Small, so that images of a few slices come often.
 const RUN_BYTES: u64 = 2_000;
@@ -43,6 +45,20 @@ pub(crate) fn inputs(seed: u64, scans: u64, weather: Weather) -> Vec<Input> {
         }));
         let value = br#"{"type":"tick"}"#.to_vec();
         inputs.push(Input { lane: Lane::Commands, timestamp: phase.tick, value });
+    }
+    inputs
+}
+
+/// All records of a world of accounts.
+pub(crate) fn accounts(seed: u64) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for (written, tick) in standing::world(seed, 40, false).0 {
+        inputs.extend(written.into_iter().map(|message| Input {
+            lane: Lane::Commands,
+            timestamp: message.timestamp,
+            value: message.value,
+        }));
+        inputs.push(Input { lane: Lane::Commands, timestamp: tick, value: br#"{"type":"tick"}"#.to_vec() });
     }
     inputs
 }
@@ -137,6 +153,7 @@ impl<'a> Driver<'a> {
                 key: None,
                 value: Some(value),
                 content_type: None,
+                feed: None,
             };
             match lane {
                 Lane::Scans => stations.scans(rules, decoder, &record, hops, &mut out),
@@ -194,6 +211,11 @@ impl<'a> Driver<'a> {
         }
         self.stations.commit();
         self.trimmed = self.writer.commit().unwrap_or(self.trimmed);
+    }
+
+    /// These stations, with what another driver has written so far.
+    pub(crate) fn continued(self, before: Driver<'a>) -> Driver<'a> {
+        Driver { state_log: before.state_log, documents: before.documents, trimmed: before.trimmed, ..self }
     }
 
     /// The same at the same place, but with stations that only know what the state log's records say.

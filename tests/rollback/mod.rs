@@ -15,7 +15,8 @@ use dockside::stations::Rules;
 use dockside::workload::Weather;
 use proptest::prelude::*;
 
-use self::driver::{Document, Driver, Input, Stage, inputs, restore, snapshot, without_sources};
+use self::driver::{Document, Driver, Input, Stage, accounts, inputs, restore, snapshot, without_sources};
+use crate::agreement::standing::quick;
 
 /// An epoch: attempts that are taken back (records, stage), and the records that are committed.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ fn rules(seed: u64) -> Rules {
     let settings = Settings {
         retire_ms: DAY_MS,
         standing_ms: DAY_MS,
+        standing_shipments_min: 1,
+        escalate_ms: DAY_MS,
         park_numbers_max: 3,
         park_bytes_max: 1_000,
         ..rules.settings.clone()
@@ -149,6 +152,41 @@ proptest! {
     }
 }
 
+/// The same two laws for accounts: levels, gates and open defects are taken back and told like all else.
+#[test]
+fn what_accounts_come_to_is_taken_back_and_told() {
+    let mut gates = 0;
+    for seed in 0..8 {
+        let rules = Rules { settings: quick(seed), ..Rules::embedded() };
+        let inputs = accounts(seed);
+        let mut plain = Driver::new(&rules, &inputs);
+        let mut shaken = Driver::new(&rules, &inputs);
+        for epoch in 0.. {
+            if plain.is_done() {
+                break;
+            }
+            let records = 1 + (epoch * 7 + usize::try_from(seed).expect("small")) % 9;
+            let stage = [Stage::Read, Stage::Settled, Stage::Published][epoch % 3];
+            assert!(!shaken.undo(records + epoch % 4, stage), "seed {seed}, epoch {epoch}: {stage:?}");
+            plain.commit(records);
+            shaken.commit(records);
+            if epoch % 16 == 0 {
+                let snapshot = plain.snapshot();
+                gates += usize::from(snapshot.gauges.gates > 0);
+                assert_eq!(
+                    plain.restored(&plain.state_log).snapshot(),
+                    snapshot,
+                    "seed {seed}, epoch {epoch}"
+                );
+                shaken = shaken.restored(&shaken.state_log).continued(shaken);
+            }
+        }
+        assert_eq!(first_difference(&shaken.documents, &plain.documents), None, "seed {seed}");
+        assert_eq!(shaken.snapshot(), plain.snapshot(), "seed {seed}");
+    }
+    assert!(gates > 5, "gates were seen {gates} times");
+}
+
 /// The worlds above do see shipments go and parked numbers evicted.
 #[test]
 fn what_goes_is_seen_to_go() {
@@ -184,19 +222,24 @@ fn images_are_written_in_turn_and_the_log_stays_short() {
     let rules = Rules::embedded();
     let inputs = inputs(11, 4_000, Weather::Stormy);
     let driver = driven(&rules, &inputs);
-    let (mut deltas, mut images, mut runs) = (0, 0, 0);
+    let (mut deltas, mut images, mut runs, mut largest) = (0, 0, 0, 0);
     for record in &driver.state_log {
         let (header, body) = read_header(record).expect("a record that we wrote");
         match header.kind {
             StateKind::Delta => deltas += body.len(),
             StateKind::Image { .. } => {
                 images += body.len();
+                largest = largest.max(body.len());
                 runs += 1;
             }
         }
     }
     assert!(runs > 8, "{runs} runs");
-    assert!(images <= deltas + 2 * images / runs, "{images} bytes of images, {deltas} of deltas");
+    // A run may cost more than the deltas it was for; the next one waits until that is paid.
+    assert!(
+        images <= deltas + largest,
+        "{images} bytes of images, the largest {largest}, {deltas} of deltas"
+    );
     // What may be trimmed is all but the last round, and each cut restores the same.
     assert!(driver.trimmed > 0);
     let trimmed = usize::try_from(driver.trimmed).expect("a short log");

@@ -36,9 +36,16 @@ fn r18_every_scan_is_somewhere_in_the_books() {
         ),
         ("unknown code", &scan("#0 code=QQ"), "counts = read=1 unknown_code=1; emitted = none"),
         (
+            "unknown codes, each by itself",
+            &scan(
+                "#0 code=QQ; 11-02T01:00 scan #0 code=qq; 11-02T02:00 scan #1 code=Q2; 11-02T03:00 scan #1 code=D",
+            ),
+            "unknown = /Q2=1 /QQ=2; counts = read=4 applied=1 unknown_code=3",
+        ),
+        (
             "unknown code with an ETA",
             &scan("#0 code=QQ eta=11-06T00:00"),
-            "counts = read=1 applied=1; box(B1).eta = 11-06T00:00",
+            "counts = read=1 applied=1; box(B1).eta = 11-06T00:00; unknown = /QQ=1",
         ),
         (
             "unknown code with a milestone",
@@ -133,9 +140,9 @@ fn r17_the_order_of_scans_does_not_matter() {
         ),
         (
             "shared freight",
-            "given hauled; 11-01T03:00 create in=T mode=LTL carrier=XPO pallets=1; 11-01T04:00 confirm in=T; 11-01T05:00 bill in=T 123456789
-             11-03T00:00 scan 123456789 APPOINTMENT carrier=XPO appt=11-06T15:00..11-06T17:00; 11-04T00:00 scan 123456789 PARTIALLY_DELIVERED carrier=XPO id=p
-             11-05T00:00 scan 123456789 IN_TRANSIT carrier=XPO; 11-06T00:00 scan 123456789 ETA carrier=XPO retracts=p",
+            "given hauled; 11-01T03:00 create in=T mode=LTL carrier=ABF pallets=1; 11-01T04:00 confirm in=T; 11-01T05:00 bill in=T 123456782
+             11-03T00:00 scan 123456782 APPOINTMENT carrier=ABF appt=11-06T15:00..11-06T17:00; 11-04T00:00 scan 123456782 PARTIALLY_DELIVERED carrier=ABF id=p
+             11-05T00:00 scan 123456782 IN_TRANSIT carrier=ABF; 11-06T00:00 scan 123456782 ETA carrier=ABF retracts=p",
         ),
     ];
     for (name, story) in stories {

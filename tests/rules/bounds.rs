@@ -25,7 +25,7 @@ fn r25_closed_and_cancelled_shipments_leave() {
     };
     let pages: Vec<String> = (0..1_500).map(|n| format!("P{n}")).collect();
     let large =
-        format!("11-01T00:00 create mode=LTL carrier=XPO boxes={}; 11-03T00:00 cancel", pages.join(","));
+        format!("11-01T00:00 create mode=LTL carrier=ABF boxes={}; 11-03T00:00 cancel", pages.join(","));
     check(&[
         (
             "cancelled, a second before 90 days",
@@ -171,8 +171,8 @@ fn r25_other_shipments_of_a_number_show_what_they_showed() {
         ),
         (
             "freight: the others stay",
-            "given hauled; 11-01T03:00 create in=T mode=LTL carrier=XPO pallets=1; 11-01T05:00 bill in=T 123456789
-             11-03T00:00 cancel; 2027-02-01T00:00 tick; 2027-02-01T00:00 scan 123456789 IN_TRANSIT carrier=XPO",
+            "given hauled; 11-01T03:00 create in=T mode=LTL carrier=ABF pallets=1; 11-01T05:00 bill in=T 123456782
+             11-03T00:00 cancel; 2027-02-01T00:00 tick; 2027-02-01T00:00 scan 123456782 IN_TRANSIT carrier=ABF",
             "shipment = absent; shipment(T).milestone = IN_TRANSIT; held = shipments=1 boxes=2 numbers=1",
         ),
     ]);
@@ -271,17 +271,17 @@ fn r11_an_evicted_number_is_told_of() {
 fn r6_a_pro_serves_a_thousand_shipments() {
     let one = |n: usize| {
         format!(
-            "11-01T00:00 create in=P{n} mode=LTL carrier=XPO boxes=X; 11-01T01:00 confirm in=P{n}; 11-01T02:00 bill in=P{n} 123456789"
+            "11-01T00:00 create in=P{n} mode=LTL carrier=ABF boxes=X; 11-01T01:00 confirm in=P{n}; 11-01T02:00 bill in=P{n} 123456782"
         )
     };
     // The one too many comes first, and its entry is the newest.
     let newest = one(REGISTRATIONS_MAX).replace("11-01T02:00", "11-01T03:00");
     let shipments: Vec<String> = std::iter::once(newest).chain((0..REGISTRATIONS_MAX).map(one)).collect();
-    let story = format!("{}; 11-02T00:00 scan 123456789 IN_TRANSIT carrier=XPO", shipments.join("; "));
+    let story = format!("{}; 11-02T00:00 scan 123456782 IN_TRANSIT carrier=ABF", shipments.join("; "));
     check(&[(
         "the newest entry is one too many",
         &story,
         "shipment(P0).milestone = IN_TRANSIT; shipment(P999).milestone = IN_TRANSIT
-         shipment(P1000).milestone = null; shipment(P1000).freight_bill = 123456789; refused = 1",
+         shipment(P1000).milestone = null; shipment(P1000).freight_bill = 123456782; refused = 1",
     )]);
 }

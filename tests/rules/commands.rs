@@ -25,7 +25,7 @@ fn the_first_wrong_group_answers_with_all_its_errors() {
             &format!("11-01T00:00 create boxes={}", (1..=501).map(|n| format!("B{n},")).collect::<String>()),
             "answer = TOO_MANY_BOXES",
         ),
-        ("freight needs none", "11-01T00:00 create mode=LTL carrier=XPO boxes=", "answer = ok"),
+        ("freight needs none", "11-01T00:00 create mode=LTL carrier=ABF boxes=", "answer = ok"),
         (
             "tracking that is the seller's to enter",
             "11-01T00:00 create items=B1:#0",

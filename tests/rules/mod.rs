@@ -6,10 +6,14 @@
 mod books;
 mod bounds;
 mod commands;
+mod edge_journeys;
+mod edge_numbers;
+mod feeds;
 mod numbers;
 mod plan;
 mod played;
 mod problems;
+mod standing;
 mod status;
 mod story;
 mod tracking;
@@ -23,6 +27,17 @@ use self::story::lines;
 
 /// A name, a story, and what is said in the end: `path = value`, apart by `;` or line ends.
 type Row<'a> = (&'a str, &'a str, &'a str);
+
+/// A test per row: its name, a story, and what is said in the end.
+macro_rules! cases {
+    ($($name:ident: $story:expr => $wants:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            check(&[(stringify!($name), $story, $wants)]);
+        })*
+    };
+}
+use cases;
 
 /// Plays each story and compares what it says; all differences are told at once.
 fn check(rows: &[Row<'_>]) {

@@ -179,7 +179,7 @@ fn arrivals_count_boxes_by_day_and_band() {
         ),
         (
             "freight without boxes",
-            "11-01T00:00 create mode=FTL carrier=XPO boxes= pallets=20; 11-01T01:00 confirm",
+            "11-01T00:00 create mode=FTL carrier=ABF boxes= pallets=20; 11-01T01:00 confirm",
             "arrivals(ICT2|2026-11-06|FTL).pallets = 20; arrivals(ICT2|2026-11-06|FTL).boxes = 0; arrivals(ICT2|2026-11-06|FTL).shipments = 1",
         ),
         (
@@ -230,7 +230,7 @@ fn a_plan_line_goes_with_a_tombstone() {
 fn large_shipments_come_in_pages() {
     let create = |boxes: usize| {
         let ids: Vec<String> = (0..boxes).map(|n| format!("B{n}")).collect();
-        format!("11-01T00:00 create mode=LTL carrier=XPO boxes={}; 11-01T01:00 confirm", ids.join(","))
+        format!("11-01T00:00 create mode=LTL carrier=ABF boxes={}; 11-01T01:00 confirm", ids.join(","))
     };
     let removed: Vec<String> = (1_000..2_001).map(|n| format!("-B{n}")).collect();
     check(&[
@@ -254,7 +254,7 @@ fn large_shipments_come_in_pages() {
         ),
     ]);
     let scanned = play(&lines(&format!(
-        "{}; 11-01T02:00 bill 77; 11-02T00:00 scan 77 IN_TRANSIT carrier=XPO",
+        "{}; 11-01T02:00 bill 77; 11-02T00:00 scan 77 IN_TRANSIT carrier=ABF",
         create(1_001)
     )));
     assert_eq!(scanned.says("box(B1000).IN_TRANSIT"), "11-02T00:00");

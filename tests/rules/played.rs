@@ -132,6 +132,10 @@ impl Played {
             ("answer", _) => return self.answers.last().map(answer).expect("a command"),
             ("answers", _) => return joined(self.answers.iter().map(answer), " / "),
             ("counts", _) => return counts(&self.counters),
+            ("unknown", _) => {
+                let codes = self.counters.unknown.iter();
+                return joined(codes.map(|(of, scans)| format!("{}/{}={scans}", of.code_set, of.code)), " ");
+            }
             ("held", _) => return held(&self.gauges),
             ("refused", _) => return self.counters.registrations_refused.to_string(),
             ("letters", _) => return joined(self.letters.iter().cloned(), " "),

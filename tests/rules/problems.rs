@@ -149,7 +149,7 @@ fn r15_accounts_sum_what_was_evaluated() {
         (
             "two shipments, one defect",
             "given delivered; 11-02T00:00 create in=T boxes=T1; 11-02T01:00 confirm in=T; 11-07T00:00 report CHECKED_IN in=T",
-            "account.evaluated = 2; account.defective = 1; account.rate = 0.5; account.level = STANDARD; account.unacknowledged = 0",
+            "account.evaluated = 2; account.defective = 1; account.rate = 0.5; account.level = STANDARD; account.unacknowledged = 1",
         ),
         ("nothing to judge yet", "given shipped", "account = absent"),
         (

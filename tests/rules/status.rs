@@ -68,12 +68,12 @@ fn r12_r13_the_way_of_a_shipment() {
         ),
         (
             "freight: by an appointment",
-            "given hauled; 11-03T00:00 scan 123456789 APPOINTMENT carrier=XPO appt=11-06T15:00..11-06T17:00",
+            "given hauled; 11-03T00:00 scan 123456782 APPOINTMENT carrier=ABF appt=11-06T15:00..11-06T17:00",
             "plan.status = IN_TRANSIT; shipment.status_since = 11-03T00:00; plan.milestone = null",
         ),
         (
             "freight: the PRO's progress alone",
-            "given hauled; 11-06T15:00 scan 123456789 DELIVERED carrier=XPO",
+            "given hauled; 11-06T15:00 scan 123456782 DELIVERED carrier=ABF",
             "plan.status = DELIVERED; plan.milestone = DELIVERED; plan.boxes.by_milestone = DELIVERED:2
              box(B2).DELIVERED = 11-06T15:00; shipment.milestone = DELIVERED",
         ),

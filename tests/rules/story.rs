@@ -89,8 +89,8 @@ fn given(name: &str) -> &'static str {
         "shipped" => "given confirmed; 11-01T02:00 track B1=#0 B2=#1",
         "delivered" => "given shipped; 11-06T09:00 scan #0 DELIVERED; 11-06T09:30 scan #1 DELIVERED",
         // Less than a truckload, two boxes on two pallets, and no PRO yet.
-        "freight" => "11-01T00:00 create mode=LTL carrier=XPO pallets=2; 11-01T01:00 confirm",
-        "hauled" => "given freight; 11-01T02:00 bill 123456789",
+        "freight" => "11-01T00:00 create mode=LTL carrier=ABF pallets=2; 11-01T01:00 confirm",
+        "hauled" => "given freight; 11-01T02:00 bill 123456782",
         _ => panic!("given what? {name}"),
     }
 }
@@ -146,6 +146,8 @@ fn line(statement: &str, serial: usize) -> ReplayLine {
         timestamp: time(at),
         key: key.map(String::into_bytes),
         value,
+        content_type: None,
+        feed: None,
     };
     match verb {
         "tick" => record(ReplayTopic::Ticks, None, None),

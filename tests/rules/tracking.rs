@@ -55,7 +55,7 @@ fn r1_valid_tracking_ships() {
         (
             "freight: the PRO",
             "given hauled",
-            "shipment.status = SHIPPED; shipment.freight_bill = 123456789; plan.boxes.tracked = 2
+            "shipment.status = SHIPPED; shipment.freight_bill = 123456782; plan.boxes.tracked = 2
              box(B1).tracking_id = null; box(B1).validation = null",
         ),
     ]);
@@ -176,8 +176,8 @@ fn r5_blanks_are_trimmed_when_told_so() {
 #[test]
 fn r6_freight_has_one_pro() {
     let three = "
-        11-01T00:00 create in=P mode=LTL carrier=XPO pallets=1; 11-01T00:00 create in=Q mode=LTL carrier=XPO
-        11-01T00:00 create in=R mode=FTL carrier=CNWY boxes=; 11-01T01:00 confirm in=P; 11-01T01:00 confirm in=Q
+        11-01T00:00 create in=P mode=LTL carrier=ABF pallets=1; 11-01T00:00 create in=Q mode=LTL carrier=ABF
+        11-01T00:00 create in=R mode=FTL carrier=ABFS boxes=; 11-01T01:00 confirm in=P; 11-01T01:00 confirm in=Q
         11-01T01:00 confirm in=R; 11-01T02:00 bill in=P 12-34.5; 11-01T02:00 bill in=Q 12345; 11-01T02:00 bill in=R 1234_5
     ";
     check(&[
@@ -188,20 +188,30 @@ fn r6_freight_has_one_pro() {
         ("inner blanks", "given freight; 11-02T00:00 bill 12␣34", "answer = ok TRACKING_NOT_SUPPORTED"),
         ("outer blanks", "given freight; 11-02T00:00 bill ␣1234", "answer = INVALID_FREIGHT_BILL"),
         (
+            "a PRO with its check digit",
+            "11-01T00:00 create mode=LTL carrier=XPO pallets=1; 11-01T01:00 bill 123-456782",
+            "answer = ok; shipment.freight_bill = 123456782",
+        ),
+        (
+            "a PRO with another check digit",
+            "11-01T00:00 create mode=LTL carrier=CNWY pallets=1; 11-01T01:00 bill 123-456789",
+            "answer = INVALID_FREIGHT_BILL",
+        ),
+        (
             "the bill of lading comes along",
             "given freight; 11-02T00:00 bill 1234 bol=B7",
             "shipment.bill_of_lading = B7; shipment.freight_bill = 1234",
         ),
         (
             "one PRO for three shipments: its scans go to all",
-            &format!("{three} 11-03T00:00 scan 12345 IN_TRANSIT carrier=XPO"),
+            &format!("{three} 11-03T00:00 scan 12345 IN_TRANSIT carrier=ABF"),
             "plan(P).milestone = IN_TRANSIT; plan(Q).milestone = IN_TRANSIT; plan(R).milestone = IN_TRANSIT
              plan(P).boxes.by_milestone = IN_TRANSIT:2; plan(R).boxes.total = 0; box(Q/B2).IN_TRANSIT = 11-03T00:00
              counts = read=1 applied=1",
         ),
         (
             "one of them cancels, the others go on",
-            &format!("{three} 11-03T00:00 cancel in=P; 11-04T00:00 scan 12345 IN_TRANSIT carrier=XPO"),
+            &format!("{three} 11-03T00:00 cancel in=P; 11-04T00:00 scan 12345 IN_TRANSIT carrier=ABF"),
             "shipment(P).status = CANCELLED; shipment(P).milestone = null; shipment(Q).status = IN_TRANSIT
              shipment(R).status = IN_TRANSIT",
         ),

@@ -213,7 +213,8 @@ impl Rules<'_> {
                 let Some(problem) = named else { return refuse(Code::UnknownProblem) };
                 if problem.status == dockside::model::ProblemStatus::Open {
                     let boxes: BTreeSet<BoxId> = problem.boxes.iter().cloned().collect();
-                    after.acknowledged.insert(problem.kind, Acknowledgement { entry, boxes });
+                    let newest = problem.newest_opening;
+                    after.acknowledged.insert(problem.kind, Acknowledgement { entry, boxes, newest });
                 }
             }
         }

@@ -3,12 +3,12 @@
 //! Enters: a world. Leaves: the value of every key that is not tombstoned. Always true: `version`, `cause`,
 //! `caused_by` and `source` hold nothing of interest; comparisons leave them out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    AccountDoc, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Milestone, MilestoneDoc,
-    MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, Status, Timestamp, Topic,
-    Verdict, WindowView,
+    AccountDoc, AccountId, ArrivalsDoc, BandCounts, BoxCounts, BoxDoc, Cause, Expected, Flag, Level,
+    Milestone, MilestoneDoc, MilestoneDocs, Milli, Mode, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc,
+    Status, Timestamp, Topic, Verdict, WindowView,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::commands::problem_key;
 use super::progress::View;
 use super::shipment::{Expectation, Judged, counts_until};
+use super::standing::{Account, Standing};
 use super::world::World;
 
 /// The latest value per key of the compacted topics.
@@ -77,20 +78,30 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
             &ArrivalsDoc { fc, day, ..document.clone() },
         );
     }
-    for (account, (evaluated, defective)) in days {
+    let nobody = Account::default();
+    let ids = days.keys().copied().chain(world.accounts.keys().map(AccountId::as_str));
+    for id in ids.collect::<BTreeSet<&str>>() {
+        let (evaluated, defective) = days.get(id).copied().unwrap_or_default();
+        let account = world.accounts.iter().find(|(known, _)| known.as_str() == id);
+        let account = account.map_or(&nobody, |(_, account)| account);
+        let Standing { level, level_since, restricted, .. } = account.standing(world.rules.settings);
+        let unacknowledged = account.unacknowledged();
+        if evaluated == 0 && unacknowledged == 0 && level == Level::Standard {
+            continue;
+        }
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments are small")]
-        let rate = defective as f64 / evaluated as f64;
+        let rate = if evaluated == 0 { 0.0 } else { defective as f64 / evaluated as f64 };
         let document = AccountDoc {
-            account,
+            account: id,
             evaluated,
             defective,
             rate,
-            level: "STANDARD",
-            level_since: None,
-            restricted_until: None,
-            unacknowledged: 0,
+            level,
+            level_since,
+            restricted_until: restricted.map(|(_, until)| until),
+            unacknowledged,
         };
-        put(Topic::Accounts, account.to_owned(), &document);
+        put(Topic::Accounts, id.to_owned(), &document);
     }
     documents
 }

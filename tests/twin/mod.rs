@@ -5,7 +5,7 @@
 //! vocabulary, the catalogue and the decoder with the engine and nothing else; it keeps every fact until the
 //! rulebook says that it goes, and computes what is shown from all of them, every time.
 //!
-//! Reading order: `world`, `progress`, `shipment`, `commands`, `documents`.
+//! Reading order: `world`, `progress`, `shipment`, `standing`, `commands`, `documents`.
 
 mod commands;
 mod diff;
@@ -14,6 +14,7 @@ mod order;
 mod progress;
 mod script;
 mod shipment;
+mod standing;
 mod tables_commands;
 mod tables_documents;
 mod tables_numbers;
@@ -92,6 +93,7 @@ impl Twin {
                     let mut sink = |part: Part<'_>| match part {
                         Part::Scan { scan, .. } => world.scan(&scan, *timestamp),
                         Part::Rejected { rejection, .. } => world.dead_letter(rejection.reason),
+                        Part::Warned { .. } => {}
                     };
                     decoder.decode(&context, *timestamp, None, value, &mut sink);
                 }

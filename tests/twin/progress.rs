@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dockside::model::{EventTime, FcId, Flag, Milestone, Scan, ScanId, Timestamp};
+use dockside::model::{EventTime, FcId, Flag, Milestone, ProblemKind, Scan, ScanId, Timestamp};
 
 /// Everything that scans said about a number.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,10 @@ pub(crate) struct View {
     /// Its start, its end, and when it was said.
     pub(crate) appointment: Option<(EventTime, EventTime, EventTime)>,
     pub(crate) newest: Option<EventTime>,
+    /// What is or was wrong with the box: since when, and until when.
+    pub(crate) troubles: BTreeMap<ProblemKind, (Timestamp, Option<Timestamp>)>,
+    /// Since when, and until when, another shipment has its number too. Scans do not tell; the world adds it.
+    pub(crate) conflict: Option<(Timestamp, Option<Timestamp>)>,
 }
 
 impl View {
@@ -58,6 +62,27 @@ fn has_places(milestone: Milestone) -> bool {
 
 fn is_retractable(milestone: Milestone) -> bool {
     milestone >= Milestone::PartiallyDelivered
+}
+
+/// §3.10: walks through time, remembering when the last trouble began and when it was over.
+fn last_episode(
+    signs: &BTreeSet<EventTime>,
+    ends: &BTreeSet<EventTime>,
+) -> Option<(Timestamp, Option<Timestamp>)> {
+    let mut episode = None;
+    // What would end it at the very instant of a sign does not.
+    for at in signs.union(ends) {
+        let at_once = at.timestamp();
+        if signs.contains(at) {
+            episode = match episode {
+                Some((_, Some(_))) | None => Some((at_once, None)),
+                goes_on => goes_on,
+            };
+        } else if let Some((_, ended @ None)) = &mut episode {
+            *ended = Some(at_once);
+        }
+    }
+    episode
 }
 
 impl Progress {
@@ -139,8 +164,8 @@ impl Progress {
 
         // 3: the newest movement, at any place.
         let custody = |milestone: Milestone| milestone.rank().is_some_and(|rank| rank >= 20);
-        let span_movement =
-            self.spans.iter().filter(|((m, _), _)| custody(*m)).filter_map(|(_, t)| newest_of(t));
+        let custody_spans = || self.spans.iter().filter(|((m, _), _)| custody(*m)).map(|(_, times)| times);
+        let span_movement = custody_spans().filter_map(newest_of);
         let sighted = visible(Milestone::PartiallyDelivered).chain(visible(Milestone::Delivered));
         let movement = span_movement.chain(sighted.map(|(_, at)| at)).max();
 
@@ -204,6 +229,29 @@ impl Progress {
         let eta = self.etas.last().filter(|(at, _)| inside(*at));
         let appointment = self.appointments.last().filter(|(at, _)| inside(*at));
 
+        // 10: what is or was wrong.
+        let both_ends = |times: &BTreeSet<EventTime>| -> BTreeSet<EventTime> {
+            ends(times).into_iter().flatten().filter(|at| inside(*at)).collect()
+        };
+        let flagged = |flag: Flag| self.flags.get(&flag).map(both_ends).unwrap_or_default();
+        let sighted_at =
+            |milestone: Milestone| -> BTreeSet<EventTime> { visible(milestone).map(|(_, at)| at).collect() };
+        let deliveries = |wanted_here: bool| -> BTreeSet<EventTime> {
+            let of_place = visible(Milestone::Delivered).filter(|(place, _)| here(place) == wanted_here);
+            of_place.map(|(_, at)| at).collect()
+        };
+        let mut moves: BTreeSet<EventTime> = custody_spans().flat_map(both_ends).collect();
+        moves.extend(sighted_at(Milestone::PartiallyDelivered));
+        moves.extend(deliveries(true));
+        let every_move: BTreeSet<EventTime> = moves.union(&deliveries(false)).copied().collect();
+        let troubles = [
+            (ProblemKind::Returned, last_episode(&returns, &bring_backs)),
+            (ProblemKind::Lost, last_episode(&sighted_at(Milestone::Lost), &every_move)),
+            (ProblemKind::Damaged, last_episode(&flagged(Flag::Damaged), &BTreeSet::new())),
+            (ProblemKind::Refused, last_episode(&flagged(Flag::Refused), &deliveries(true))),
+            (ProblemKind::Misdelivered, last_episode(&deliveries(false), &moves)),
+        ];
+
         // 9.
         let newest = milestones
             .values()
@@ -220,7 +268,9 @@ impl Progress {
             eta: eta.map(|(_, eta)| *eta),
             appointment: appointment.map(|(at, (start, end))| (*start, *end, *at)),
             newest,
+            troubles: troubles.into_iter().filter_map(|(kind, trouble)| Some((kind, trouble?))).collect(),
             milestones,
+            conflict: None,
         }
     }
 }

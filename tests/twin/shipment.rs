@@ -34,6 +34,8 @@ pub(crate) struct Parcel {
 pub(crate) struct Acknowledgement {
     pub(crate) entry: Timestamp,
     pub(crate) boxes: BTreeSet<BoxId>,
+    /// When the newest of what it was about began.
+    pub(crate) newest: Option<Timestamp>,
 }
 
 /// The facts.
@@ -93,6 +95,8 @@ pub(crate) struct Problem {
     pub(crate) status: ProblemStatus,
     pub(crate) boxes: Vec<BoxId>,
     pub(crate) opened_at: Timestamp,
+    /// When the newest of its boxes got into it; none for what happens once.
+    pub(crate) newest_opening: Option<Timestamp>,
     pub(crate) acknowledged_at: Option<Timestamp>,
     pub(crate) resolved_at: Option<Timestamp>,
 }
@@ -146,6 +150,7 @@ pub(crate) struct Judged<'a> {
     pub(crate) shipment: &'a Shipment,
     pub(crate) views: &'a [View],
     pub(crate) fcs: &'a Fcs,
+    pub(crate) yard_dwell_ms: i64,
 }
 
 impl Judged<'_> {
@@ -349,13 +354,87 @@ impl Judged<'_> {
             }
         }
         let with_acknowledgement = |(kind, opened_at, boxes): (ProblemKind, Timestamp, Vec<BoxId>)| {
-            let acknowledged = shipment.acknowledged.get(&kind);
-            let covered = acknowledged.is_some_and(|a| boxes.iter().all(|id| a.boxes.contains(id)));
-            let status = if covered { ProblemStatus::Acknowledged } else { ProblemStatus::Open };
-            let acknowledged_at = acknowledged.map(|a| a.entry);
-            Problem { kind, status, boxes, opened_at, acknowledged_at, resolved_at: None }
+            let acknowledged_at = self.acknowledged(kind, &boxes, None);
+            let status =
+                if acknowledged_at.is_some() { ProblemStatus::Acknowledged } else { ProblemStatus::Open };
+            Problem {
+                kind,
+                status,
+                boxes,
+                opened_at,
+                newest_opening: None,
+                acknowledged_at,
+                resolved_at: None,
+            }
         };
-        facts.into_iter().map(with_acknowledgement).collect()
+        let mut problems: Vec<Problem> = facts.into_iter().map(with_acknowledgement).collect();
+        problems.extend(ProblemKind::ALL.into_iter().filter_map(|kind| self.trouble(kind)));
+        problems
+    }
+
+    /// §6.8: when these boxes were acknowledged, unless something of them began later than what was.
+    fn acknowledged(
+        &self,
+        kind: ProblemKind,
+        boxes: &[BoxId],
+        newest: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let acknowledged = self.shipment.acknowledged.get(&kind)?;
+        let is_covered = boxes.iter().all(|id| acknowledged.boxes.contains(id));
+        let is_later = newest.is_some_and(|at| acknowledged.newest.is_none_or(|known| at > known));
+        (is_covered && !is_later).then_some(acknowledged.entry)
+    }
+
+    /// §6.8: what units show of a kind: those that have it now, and if none has, those that had.
+    fn trouble(&self, kind: ProblemKind) -> Option<Problem> {
+        let of_unit = |(index, view): (usize, &View)| {
+            let (opened, ended) = match kind {
+                ProblemKind::YardDwell => self.dwell(view)?,
+                ProblemKind::TrackingConflict => view.conflict?,
+                _ => *view.troubles.get(&kind)?,
+            };
+            Some((index, opened, ended))
+        };
+        let all: Vec<(usize, Timestamp, Option<Timestamp>)> =
+            self.views.iter().enumerate().filter_map(of_unit).collect();
+        let now: Vec<_> = all.iter().copied().filter(|(_, _, ended)| ended.is_none()).collect();
+        let is_over = now.is_empty();
+        let told = if is_over { all } else { now };
+        let boxes: Vec<BoxId> = if self.shipment.is_freight() {
+            Vec::new()
+        } else {
+            told.iter().map(|(index, ..)| self.shipment.boxes[*index].id.clone()).collect()
+        };
+        let newest_opening = Some(told.iter().map(|(_, opened, _)| *opened).max()?);
+        let opened_at = told.iter().map(|(_, opened, _)| *opened).min()?;
+        let resolved_at = told.iter().filter_map(|(_, _, ended)| *ended).max();
+        let acknowledged_at = self.acknowledged(kind, &boxes, newest_opening);
+        let status = match acknowledged_at {
+            _ if is_over => ProblemStatus::Resolved,
+            Some(_) => ProblemStatus::Acknowledged,
+            None => ProblemStatus::Open,
+        };
+        Some(Problem { kind, status, boxes, opened_at, newest_opening, acknowledged_at, resolved_at })
+    }
+
+    fn dwell_begins(&self, view: &View) -> Option<Timestamp> {
+        let arrived = view.milestones.get(&Milestone::ArrivedAtFc)?;
+        Some(arrived.timestamp().plus_ms(self.yard_dwell_ms))
+    }
+
+    /// §6.8: too long at the FC, from when to when.
+    fn dwell(&self, view: &View) -> Option<(Timestamp, Option<Timestamp>)> {
+        let begins = self.dwell_begins(view)?;
+        let shown = view.milestones.iter();
+        let mut departures: BTreeSet<Timestamp> = shown
+            .filter(|(m, _)| **m == Milestone::Delivered || m.is_side())
+            .map(|(_, at)| at.timestamp())
+            .collect();
+        departures.extend(self.shipment.first_report());
+        match departures.first() {
+            Some(departure) => (*departure > begins).then_some((begins, Some(*departure))),
+            None => (begins <= self.shipment.as_of).then_some((begins, None)),
+        }
     }
 
     /// §4.1: when the life of its numbers ends, or ended, by long delivery.
@@ -392,6 +471,10 @@ impl Judged<'_> {
                     dues.extend(expected.interval.map(|(_, latest)| latest));
                 }
             }
+        }
+        if self.shipment.first_report().is_none() {
+            let waiting = self.views.iter().filter(|view| !view.withdrawn && view.delivered().is_none());
+            dues.extend(waiting.filter_map(|view| self.dwell_begins(view)));
         }
         dues.extend(self.life_ends(settings.life_after_delivery_ms));
         dues.into_iter().find(|due| *due > self.shipment.as_of)

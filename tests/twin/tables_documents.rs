@@ -90,7 +90,7 @@ fn r14_missing_tracking() {
         assert_eq!(played.says(Topic::Accounts, "A", "/evaluated"), 1, "{name}");
         assert_eq!(played.says(Topic::Accounts, "A", "/defective"), defective, "{name}");
     }
-    let mut script = too_late();
+    let mut script = acknowledged(too_late());
     script.push(tick("2027-03-05T23:59:00Z"));
     assert_eq!(play(script.clone()).says(Topic::Accounts, "A", "/rate"), json!(1.0));
     script.push(tick("2027-03-06T00:00:00Z"));

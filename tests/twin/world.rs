@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
-    Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored, NumberKey,
-    Outcome, Scan, ShipmentId, Status, Timestamp,
+    AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
+    NumberKey, Outcome, ProblemStatus, Scan, ShipmentId, Status, Timestamp,
 };
 
 use super::commands::{Decision, Remark, Rules};
 use super::progress::{Progress, View};
-use super::shipment::{Judged, Shipment};
+use super::shipment::{Judged, Shipment, counts_until};
+use super::standing::{Account, day_ends};
 
 /// What became of every scan that was read (R18). Beside them `BAD_COMMAND` counts records that are no command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,9 +70,13 @@ pub(crate) struct World<'a> {
     /// Made anew from the shipments after every command; in the order of entries.
     registrations: BTreeMap<NumberKey, BTreeSet<Holder>>,
     ghosts: BTreeMap<NumberKey, BTreeMap<Holder, Ghost>>,
+    /// R19: boxes that had a number once, and from when to when.
+    past: BTreeMap<NumberKey, Vec<(ShipmentId, Timestamp, Timestamp)>>,
     /// How many shipments were retired.
     pub(crate) retired: u64,
     results: BTreeMap<(ShipmentId, CommandId), CommandOutcome>,
+    /// Accounts that were ever judged or have an open defect.
+    pub(crate) accounts: BTreeMap<AccountId, Account>,
     pub(crate) outcomes: Vec<CommandOutcome>,
     pub(crate) counts: Counts,
     pub(crate) stream_time: Timestamp,
@@ -85,8 +90,10 @@ impl<'a> World<'a> {
             shipments: BTreeMap::new(),
             registrations: BTreeMap::new(),
             ghosts: BTreeMap::new(),
+            past: BTreeMap::new(),
             retired: 0,
             results: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             outcomes: Vec::new(),
             counts: Counts::default(),
             stream_time: Timestamp::MIN,
@@ -94,7 +101,8 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn judged<'s>(&'s self, shipment: &'s Shipment, views: &'s [View]) -> Judged<'s> {
-        Judged { shipment, views, fcs: self.rules.fcs }
+        let yard_dwell_ms = self.rules.settings.yard_dwell_ms;
+        Judged { shipment, views, fcs: self.rules.fcs, yard_dwell_ms }
     }
 
     pub(crate) fn dead_letter(&mut self, reason: DeadLetterReason) {
@@ -138,6 +146,44 @@ impl<'a> World<'a> {
         [shipment.own_end(), overtaken, overtaken_once].into_iter().flatten().min()
     }
 
+    /// R19: the last time at which another shipment had the number of a box too. Found by standing at every beginning and
+    /// end, and looking who has it.
+    fn conflict(&self, key: &NumberKey, holder: &Holder) -> Option<(Timestamp, Option<Timestamp>)> {
+        let mine = &self.shipments[&holder.shipment];
+        if mine.is_freight() {
+            return None;
+        }
+        let end = |shipment: &Shipment| shipment.own_end().unwrap_or(Timestamp::MAX);
+        let mut others: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for other in self.holders(key).filter(|other| other.shipment != holder.shipment) {
+            let shipment = &self.shipments[&other.shipment];
+            if !shipment.is_freight() {
+                others.push((other.entry, end(shipment)));
+            }
+        }
+        for (id, since, until) in self.past.get(key).into_iter().flatten() {
+            if *id != holder.shipment {
+                others.push((*since, *until));
+            }
+        }
+        let is_shared = |at: Timestamp| {
+            let is_mine = holder.entry <= at && at < end(mine);
+            is_mine && others.iter().any(|(since, until)| *since <= at && at < *until)
+        };
+        let mut moments: BTreeSet<Timestamp> = BTreeSet::from([holder.entry, end(mine)]);
+        moments.extend(others.iter().flat_map(|(since, until)| [*since, *until]));
+        let (mut last, mut was_shared) = (None, false);
+        for moment in moments.into_iter().filter(|moment| *moment != Timestamp::MAX) {
+            match (was_shared, is_shared(moment)) {
+                (false, true) => last = Some((moment, None)),
+                (true, false) => last = last.map(|(opened, _)| (opened, Some(moment))),
+                _ => {}
+            }
+            was_shared = is_shared(moment);
+        }
+        last
+    }
+
     /// What the units of a shipment show now.
     pub(crate) fn views(&self, shipment: &Shipment) -> Vec<View> {
         let view = |(unit, registration): (usize, Option<&super::shipment::Registration>)| {
@@ -145,7 +191,8 @@ impl<'a> World<'a> {
             let key = shipment.key(registration);
             let holder = Holder { entry: registration.entry, shipment: shipment.id.clone(), unit };
             let progress = &self.numbers[&key].progress;
-            progress.view(self.from(shipment), self.to(&key, &holder), &shipment.fc)
+            let view = progress.view(self.from(shipment), self.to(&key, &holder), &shipment.fc);
+            View { conflict: self.conflict(&key, &holder), ..view }
         };
         shipment.units().into_iter().map(|(registration, _)| registration).enumerate().map(view).collect()
     }
@@ -232,6 +279,11 @@ impl<'a> World<'a> {
         match (body, known) {
             (CommandBody::CreateShipment(_), Some(_)) => refuse(CommandErrorCode::ShipmentExists),
             (CommandBody::CreateShipment(create), None) => {
+                let account = self.accounts.get(&create.account);
+                let held_back = account.map(|account| account.holds_back(self.rules.settings, entry));
+                if let Some(codes) = held_back.filter(|codes| !codes.is_empty()) {
+                    return Err(codes.into_iter().map(|code| Remark { code, box_id: None }).collect());
+                }
                 self.rules.create(&command.shipment_id, create, entry)
             }
             (_, None) => refuse(CommandErrorCode::UnknownShipment),
@@ -261,11 +313,14 @@ impl<'a> World<'a> {
             after.frozen = self.judged(&at_the_end, views).problems();
             for problem in &mut after.frozen {
                 problem.status = dockside::model::ProblemStatus::Resolved;
-                problem.resolved_at = Some(entry);
+                problem.resolved_at.get_or_insert(entry);
             }
         }
         let mut touched = Self::keys(&after);
         touched.extend(before.as_ref().map(Self::keys).unwrap_or_default());
+        if let Some(before) = &before {
+            self.remember(before, &after, entry);
+        }
         self.shipments.insert(id.clone(), after);
         self.register_anew(&touched);
 
@@ -288,6 +343,23 @@ impl<'a> World<'a> {
         }
         self.settle(&id);
         self.settle_holders(&touched);
+    }
+
+    /// R19: which numbers its boxes had until this entry.
+    fn remember(&mut self, before: &Shipment, after: &Shipment, entry: Timestamp) {
+        if before.is_freight() {
+            return;
+        }
+        for parcel in &before.boxes {
+            let Some(had) = &parcel.registration else { continue };
+            let still = after.boxes.iter().find(|other| other.id == parcel.id);
+            let has = still.and_then(|still| still.registration.as_ref());
+            if has.is_none_or(|has| (after.key(has), has.entry) != (before.key(had), had.entry)) {
+                let until = before.own_end().map_or(entry, |end| end.min(entry));
+                let tenure = (before.id.clone(), had.entry, until);
+                self.past.entry(before.key(had)).or_default().push(tenure);
+            }
+        }
     }
 
     /// Registrations are what the shipments say. Newly registered numbers bring their parked scans along; floors move.
@@ -327,6 +399,7 @@ impl<'a> World<'a> {
     /// §6.13, §4.5: nothing of it is left, and numbers that no other shipment has are unknown again.
     fn retire(&mut self, id: &ShipmentId) {
         let shipment = self.shipments.remove(id).expect("it is due");
+        self.note_defects(id, &shipment.account, false);
         self.retired += 1;
         self.results.retain(|(of, _), _| of != id);
         let keys = Self::keys(&shipment);
@@ -338,6 +411,8 @@ impl<'a> World<'a> {
             for (unit, (registration, _)) in shipment.units().into_iter().enumerate() {
                 let Some(registration) = registration else { continue };
                 let holder = Holder { entry: registration.entry, shipment: id.clone(), unit };
+                let tenure = (id.clone(), registration.entry, ghost.end);
+                self.past.entry(shipment.key(registration)).or_default().push(tenure);
                 self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
             }
         }
@@ -345,6 +420,7 @@ impl<'a> World<'a> {
         for key in keys {
             if self.holders(&key).next().is_none() {
                 self.numbers.remove(&key);
+                self.past.remove(&key);
             }
         }
     }
@@ -359,8 +435,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The facts that follow from what is shown: the end of the numbers' life moves with the delivery, and the
-    /// acknowledgement of a problem that was refuted is forgotten. Returns what the units show then.
+    /// The facts that follow from what is shown: the end of the numbers' life moves with the delivery.
+    /// Returns what the units show then.
     fn settle(&mut self, id: &ShipmentId) -> Vec<View> {
         // Moving the end can hide or bring back scans, so that the delivery moves again.
         for _ in 0..16 {
@@ -370,21 +446,35 @@ impl<'a> World<'a> {
             let life_end = judged
                 .life_ends(self.rules.settings.life_after_delivery_ms)
                 .filter(|end| *end <= shipment.as_of);
-            let present: BTreeSet<_> = judged.problems().iter().map(|problem| problem.kind).collect();
             let is_settled = life_end == shipment.life_end;
             let shipment = self.shipments.get_mut(id).expect("it was just read");
             shipment.life_end = life_end;
             if is_settled {
-                shipment.acknowledged.retain(|kind, _| present.contains(kind));
+                let shipment = &self.shipments[id];
+                let problems = self.judged(shipment, &views).problems();
+                let is_open = problems.iter().any(|p| p.kind.is_defect() && p.status == ProblemStatus::Open);
+                let account = shipment.account.clone();
+                self.note_defects(id, &account, is_open);
                 return views;
             }
         }
         panic!("the life of the numbers of {id} has no end that it stays at");
     }
 
+    /// R16: what is open of an account, and from when on that holds it back.
+    fn note_defects(&mut self, id: &ShipmentId, account: &AccountId, is_open: bool) {
+        let (settings, now) = (self.rules.settings, self.stream_time);
+        if is_open {
+            self.accounts.entry(account.clone()).or_default().opened(id, settings, now);
+        } else if let Some(account) = self.accounts.get_mut(account) {
+            account.ended(id);
+        }
+    }
+
     // --- time ------------------------------------------------------------------------------------------------------
 
     pub(crate) fn tick(&mut self, tick: Timestamp) {
+        let before = self.stream_time;
         self.stream_time = self.stream_time.max(tick.plus_ms(-self.rules.settings.grace_ms));
         self.expire_parked();
         let settings = self.rules.settings;
@@ -397,9 +487,13 @@ impl<'a> World<'a> {
             dues.extend(self.judged(shipment, &shown).next_due(settings).map(|due| (due, id.clone())));
             views.insert(id, shown);
         }
+        let mut day_ends = day_ends(before, self.stream_time, self.first_verdict(&views)).peekable();
         while let Some((due, id)) = dues.pop_first() {
             if due > self.stream_time {
                 break;
+            }
+            while let Some(day_end) = day_ends.next_if(|day_end| *day_end <= due) {
+                self.judge_accounts(day_end, &views);
             }
             if self.judged(&self.shipments[&id], &views[&id]).retires_at(settings) == Some(due) {
                 self.retire(&id);
@@ -415,6 +509,35 @@ impl<'a> World<'a> {
             let shipment = &self.shipments[&id];
             let next = self.judged(shipment, &views[&id]).next_due(settings);
             dues.extend(next.map(|due| (due, id)));
+        }
+        day_ends.for_each(|day_end| self.judge_accounts(day_end, &views));
+    }
+
+    /// When the first of all shipments that were ever evaluated was, as far as anybody still knows.
+    fn first_verdict(&self, views: &BTreeMap<ShipmentId, Vec<View>>) -> Option<Timestamp> {
+        let verdict = |(id, shipment)| self.judged(shipment, &views[id]).verdict_time();
+        let judged = self.accounts.values().filter_map(Account::first_judgement);
+        self.shipments.iter().filter_map(verdict).chain(judged).min()
+    }
+
+    /// R15: at the end of a UTC day.
+    fn judge_accounts(&mut self, day_end: Timestamp, views: &BTreeMap<ShipmentId, Vec<View>>) {
+        let settings = self.rules.settings;
+        let mut counts: BTreeMap<AccountId, (i64, i64)> = BTreeMap::new();
+        for (id, shipment) in &self.shipments {
+            let judged = self.judged(shipment, &views[id]);
+            let Some(at) = judged.verdict_time() else { continue };
+            if at < day_end && day_end < counts_until(settings, at) {
+                let (evaluated, defective) = counts.entry(shipment.account.clone()).or_default();
+                *evaluated += 1;
+                *defective += i64::from(judged.problems().iter().any(|problem| problem.kind.is_defect()));
+            }
+        }
+        for id in counts.keys() {
+            self.accounts.entry(id.clone()).or_default();
+        }
+        for (id, account) in &mut self.accounts {
+            account.judge(settings, day_end, counts.get(id).copied().unwrap_or_default());
         }
     }
 

@@ -122,6 +122,7 @@ impl Broker for Copied {
                 key: copy.key.as_deref(),
                 value: copy.value.as_deref(),
                 content_type: None,
+                feed: None,
             };
             sink(record, &headers);
             next = copy.offset + 1;

@@ -10,7 +10,7 @@ use dockside::stations::{ClockSource, StreamClock};
 
 /// A record without entries.
 fn record(header: &StateHeader) -> Vec<u8> {
-    postcard::to_extend(header, vec![b'S', 3]).expect("in memory")
+    postcard::to_extend(header, vec![b'S', 4]).expect("in memory")
 }
 
 /// The first part of an epoch that read scans in this range.

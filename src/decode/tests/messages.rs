@@ -43,9 +43,9 @@ fn first_bytes_tell_the_shape() {
         ("\u{feff}".to_owned(), vec![]),
         ("null".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
         ("  12".to_owned(), vec!["UNKNOWN_FORMAT whole @2"]),
-        ("ISA*00*          *00*".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
-        ("UNA:+.? 'UNB+UNOA:1".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
-        ("UNB+UNOA:1".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
+        ("ISA*00*          *00*".to_owned(), vec!["BAD_EDI whole @0"]),
+        ("UNA:+.? 'UNB+UNOA:1".to_owned(), vec!["BAD_EDI whole @0"]),
+        ("UNB+UNOA:1".to_owned(), vec!["BAD_EDI whole @0"]),
         ("<scan/>".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
         ("\0".to_owned(), vec!["UNKNOWN_FORMAT whole @0"]),
     ];
@@ -67,7 +67,9 @@ fn content_type_goes_before_the_first_bytes() {
         ("application/x-ndjson", "\n\n", &[]),
         ("application/json", "12", &["BAD_FIELD whole @0"]),
         ("application/json", "ISA*00*", &["BAD_JSON whole @0"]),
-        ("application/edi-x12", A, &["UNKNOWN_FORMAT whole @0"]),
+        ("application/edi-x12", A, &["BAD_EDI whole @0"]),
+        ("application/edifact; charset=iso-8859-1", A, &["BAD_EDI whole @0"]),
+        ("application/edi-x12", "UNB+UNOA:1'", &["BAD_EDI whole @0"]),
         ("application/octet-stream", A, &["0 A PICKED_UP"]),
         ("", A, &["0 A PICKED_UP"]),
     ] {

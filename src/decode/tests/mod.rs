@@ -1,9 +1,10 @@
 //! Tests of the decoder: tables of messages and what becomes of them.
 //!
-//! `scans` is about one object, `messages` about the shapes of a message, `commands` about commands, and `storm` throws
-//! random and damaged bytes at all of it and holds it against a naive reader.
+//! `scans` is about one object, `messages` about the shapes of a message, `commands` about commands, `edi` about
+//! interchanges, and `storm` throws random and damaged bytes at all of it and holds it against a naive reader.
 
 mod commands;
+mod edi;
 mod messages;
 mod scans;
 mod storm;
@@ -43,6 +44,7 @@ fn outcome(world: &World, content_type: Option<&str>, bytes: &[u8]) -> Vec<Strin
     let content_type = content_type.map(str::as_bytes);
     Decoder::new().decode(&world.context(), record_time(), content_type, bytes, &mut |part| {
         lines.push(match part {
+            Part::Warned { position, .. } => format!("warned @{position}"),
             Part::Scan { index, scan, .. } => {
                 let milestone = scan.effect.milestone.map_or("-", |milestone| milestone.name());
                 format!("{index} {} {milestone}", scan.key.number)
@@ -71,6 +73,7 @@ fn scan(world: &World, text: &str) -> Scan {
     Decoder::new().decode(&world.context(), record_time(), None, text.as_bytes(), &mut |part| match part {
         Part::Scan { scan, .. } => scans.push(scan),
         Part::Rejected { rejection, .. } => panic!("{text}: {rejection:?}"),
+        Part::Warned { detail, .. } => panic!("{text}: {detail}"),
     });
     assert_eq!(scans.len(), 1, "{text}");
     scans.remove(0)
@@ -82,6 +85,7 @@ fn detail(world: &World, text: &str) -> String {
     Decoder::new().decode(&world.context(), record_time(), None, text.as_bytes(), &mut |part| match part {
         Part::Scan { .. } => panic!("{text} is a scan"),
         Part::Rejected { rejection, .. } => details.push(rejection.detail),
+        Part::Warned { detail, .. } => panic!("{text}: {detail}"),
     });
     assert_eq!(details.len(), 1, "{text}");
     details.remove(0)

@@ -1,20 +1,17 @@
 //! `decode`: bytes to canonical scans, or the reason why not. What the service would do with a message, for people.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use base64::Engine;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::output::Out;
+use super::output::{Out, tell};
 use super::{ConfigArgs, input, instant};
-use crate::carriers::Catalogue;
-use crate::decode::{Context, Decoder, Part, RawLocation, RawScan, Rejection};
+use crate::decode::{Context, Decoder, Part, Profile, Shown};
 use crate::edge::clock;
-use crate::edge::problem::{Exit, Failure};
-use crate::model::{EventTime, Flag, Milestone, Scan, Timestamp};
+use crate::edge::config::{Config, read_profile};
+use crate::edge::problem::{Exit, Failure, Problem};
+use crate::model::Timestamp;
 
 /// Turns one message of a feed into canonical scans, one JSON object per line; exit code 1 if anything is rejected.
 #[derive(Debug, Args)]
@@ -25,6 +22,9 @@ pub(super) struct DecodeArgs {
     /// What the bytes are; `auto` looks at the first of them.
     #[arg(long, value_enum, default_value_t = Form::Auto)]
     format: Form,
+    /// Reads it by this feed profile: the name of one, or a file of one (*.toml).
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
     /// The record's time, which event times are judged by; now, if it is not given.
     #[arg(long, value_name = "RFC3339", value_parser = instant)]
     at: Option<Timestamp>,
@@ -54,98 +54,46 @@ impl Form {
     }
 }
 
-/// A scan as `decode` prints it: the fields of §4.2, resolved, and what they mean.
-#[derive(Serialize)]
-struct Decoded<'a> {
-    scan_id: Option<&'a str>,
-    /// What makes the same scan the same, in hex.
-    identity: String,
-    carrier: &'a str,
-    tracking_id: &'a str,
-    code: Option<&'a str>,
-    code_set: Option<&'a str>,
-    /// False: the code is unknown, and the scan is history only.
-    code_known: bool,
-    milestone: Option<Milestone>,
-    flags: Vec<Flag>,
-    event_time: EventTimeText,
-    location: RawLocation<'a>,
-    reason: Option<&'a str>,
-    eta: Option<EventTimeText>,
-    appointment: Option<Value>,
-    retracts: &'a [Cow<'a, str>],
-    description: Option<&'a str>,
-}
-
-/// An event time in RFC 3339.
-struct EventTimeText(EventTime);
-
-impl Serialize for EventTimeText {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
 pub(super) fn run(args: &DecodeArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
+    let profile = args.profile.as_deref().map(|name| profile(name, &config)).transpose()?;
     let bytes = input::read(&args.file)?;
     let at = args.at.unwrap_or_else(clock::now);
     let context = Context { catalogue: &config.catalogue, fcs: &config.fcs, settings: &config.settings };
     let mut out = Out::stdout();
     let mut exit = Exit::Ok;
     let mut written = Ok(());
-    Decoder::new().decode(&context, at, args.format.content_type(), &bytes, &mut |part| {
+    let content_type = args.format.content_type();
+    Decoder::new().decode_feed(&context, profile.as_deref(), at, content_type, &bytes, &mut |part| {
         if written.is_err() {
             return;
         }
-        written = match part {
-            Part::Scan { scan, raw, .. } => out.json(&decoded(&config.catalogue, &scan, &raw)),
-            Part::Rejected { rejection, bytes, .. } => {
-                exit = Exit::Findings;
-                out.json(&rejected(&rejection, bytes))
-            }
-        };
+        if matches!(part, Part::Rejected { .. }) {
+            exit = Exit::Findings;
+        }
+        match Shown::of(&config.catalogue, &part) {
+            Shown::Part(line) => written = out.line(&line),
+            Shown::Warning(line) => tell(&line),
+        }
     });
     written?;
     out.flush()?;
     Ok(exit)
 }
 
-fn decoded<'a>(catalogue: &'a Catalogue, scan: &'a Scan, raw: &'a RawScan<'a>) -> Decoded<'a> {
-    let fc = scan.place.as_ref().map(|place| Cow::Borrowed(place.as_str()));
-    Decoded {
-        scan_id: raw.scan_id.as_deref(),
-        identity: format!("{:016x}", scan.id.0),
-        carrier: catalogue.code(scan.key.carrier),
-        tracking_id: scan.key.number.as_str(),
-        code: raw.code.as_deref(),
-        code_set: raw.code_set.as_deref(),
-        code_known: scan.code_known,
-        milestone: scan.effect.milestone,
-        flags: scan.effect.flags.iter().collect(),
-        event_time: EventTimeText(scan.event_time),
-        location: RawLocation { fc, ..raw.location.clone() },
-        reason: raw.reason.as_deref(),
-        eta: scan.eta.map(EventTimeText),
-        appointment: scan
-            .appointment
-            .map(|(start, end)| json!({"start": start.to_string(), "end": end.to_string()})),
-        retracts: &raw.retracts,
-        description: raw.description.as_deref(),
+/// A profile by its name, or from its file.
+fn profile(name: &str, config: &Config) -> Result<Arc<Profile>, Failure> {
+    if let Some(profile) = config.profiles.get(name) {
+        return Ok(Arc::clone(profile));
     }
-}
-
-fn rejected(rejection: &Rejection, bytes: &[u8]) -> Value {
-    let raw = match std::str::from_utf8(bytes) {
-        Ok(text) => Value::from(text),
-        Err(_) => json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}),
-    };
-    json!({
-        "error": {
-            "code": rejection.reason.code(),
-            "message": rejection.detail,
-            "position": rejection.position,
-        },
-        "raw": raw,
-    })
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        let known: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+        let help = format!("there are {}; a file of your own ends in .toml", known.join(", "));
+        let problem = Problem::error("E0113", format!("there is no profile `{name}`")).help(help);
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| input::cannot_read(path, &error))?;
+    let read = read_profile(name, &text);
+    read.map(Arc::new).map_err(|problems| Failure { exit: Exit::Config, problems })
 }

@@ -17,6 +17,7 @@ mod run;
 mod summary;
 mod topics;
 mod tracking;
+mod upload;
 mod verify;
 mod world;
 
@@ -54,6 +55,7 @@ enum Command {
     Check(check::CheckArgs),
     Topics(topics::TopicsArgs),
     Run(run::RunArgs),
+    Upload(upload::UploadArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -142,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Run(args) => run::run(args),
+        Command::Upload(args) => upload::run(args),
         Command::Verify(args) => verify::run(args),
     };
     match outcome {

@@ -15,6 +15,7 @@ use super::topics::differences;
 use super::{ConfigArgs, hash_secret, log_failure, workers_or_cores};
 use crate::edge::config::{Config, HttpSettings};
 use crate::edge::crew::{Crew, nobody};
+use crate::edge::feeds::FeedWatch;
 use crate::edge::http::{Bound, Outlook, Owners, Told};
 use crate::edge::kafka::{KafkaBroker, KafkaConfig, Signs, create_topics};
 use crate::edge::problem::{Exit, Failure, Problem, Severity};
@@ -138,10 +139,12 @@ impl Service {
         let rules = Arc::new(config.rules());
         let crew = self.crew(&*broker, &rules)?;
         let signs = Some(Arc::clone(broker.signs()));
-        self.answer(bound, broker, KafkaBroker::owners, &crew, rules, signs)?;
+        self.answer(bound, broker, KafkaBroker::owners, &crew, Arc::clone(&rules), signs)?;
         let progress = Progress::service();
+        let mut feeds = FeedWatch::default();
         while !self.ending.is_asked_for() && !crew.has_failed() {
             progress.show(crew.done().scans);
+            feeds.look(crew.desks(), &rules);
             std::thread::sleep(PATIENCE);
         }
         progress.finish();
@@ -161,8 +164,9 @@ impl Service {
         // All partitions are here: nobody else is asked.
         let alone = |_: &Local| Ok(Owners::new());
         let bound = self.bound.take();
-        self.answer(bound, Arc::clone(&log), alone, &crew, rules, None)?;
+        self.answer(bound, Arc::clone(&log), alone, &crew, Arc::clone(&rules), None)?;
         let progress = Progress::service();
+        let mut feeds = FeedWatch::default();
         // What goes wrong with the input or the files still lets the workers end in order.
         let mut outcome = Ok(true);
         let mut intake = None;
@@ -174,6 +178,7 @@ impl Service {
         }
         while matches!(outcome, Ok(true)) && !self.ending.is_asked_for() && !crew.has_failed() {
             progress.show(crew.done().scans);
+            feeds.look(crew.desks(), &rules);
             outcome = self.look_around(&log, &crew, intake.as_mut(), &mut export);
         }
         progress.finish();

@@ -25,6 +25,11 @@ pub(super) struct Books {
     bad_commands: u64,
     unknown_codes: u64,
     bounds_hit: u64,
+    interchange_warnings: u64,
+    registrations_refused: u64,
+    ledger_refused: u64,
+    gates_refused: u64,
+    timestamps_clamped: u64,
     /// Whether nothing is missing.
     pub(super) balanced: bool,
 }
@@ -44,6 +49,11 @@ impl Books {
             bad_commands: counters.bad_commands,
             unknown_codes: counters.unknown_codes,
             bounds_hit: counters.bounds_hit,
+            interchange_warnings: counters.interchange_warnings,
+            registrations_refused: counters.registrations_refused,
+            ledger_refused: counters.ledger_refused,
+            gates_refused: counters.gates_refused,
+            timestamps_clamped: counters.timestamps_clamped,
             balanced: counters.read == counters.accounted(),
         }
     }

@@ -4,6 +4,7 @@
 //! [`Config`] whose every field is in its bounds, or all errors at once, each with its place. Always true: nothing
 //! behind this module checks a setting again.
 
+mod feeds;
 mod http;
 mod properties;
 mod raw;
@@ -13,11 +14,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use feeds::Profiles;
+pub(crate) use feeds::read_profile;
 pub use http::HttpSettings;
 pub(crate) use raw::nearest;
 use raw::{Entries, Entry, Value};
 
 use crate::carriers::Catalogue;
+use crate::decode::Feeds;
 use crate::edge::kafka::{KafkaConfig, Properties, Retention};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity, Source};
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
@@ -64,6 +68,10 @@ pub struct Config {
     pub catalogue: Catalogue,
     /// The fulfillment centers.
     pub fcs: Fcs,
+    /// The profiles by name: those that are built in, and those of `profiles.dir`.
+    pub profiles: Profiles,
+    /// The feeds that are read with a profile.
+    pub feeds: Feeds,
 }
 
 impl Config {
@@ -89,7 +97,7 @@ impl Config {
 
     /// What the stations judge by.
     pub fn rules(self) -> Rules {
-        Rules { catalogue: self.catalogue, fcs: self.fcs, settings: self.settings }
+        Rules { catalogue: self.catalogue, fcs: self.fcs, settings: self.settings, feeds: self.feeds }
     }
 }
 
@@ -171,6 +179,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Failure> {
     assert_eq!(problems, [], "the embedded configuration is tested to parse");
 
     let mut entries = known.clone();
+    let mut file = None;
     if let Some(path) = &inputs.file {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let what = format!("cannot read the configuration {}: {error}", path.display());
@@ -178,6 +187,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Failure> {
         })?;
         let name = path.display().to_string();
         entries.extend(raw::read_toml(&name, &text, Some(&known), &mut problems));
+        file = Some((name, text));
     }
     entries.extend(raw::read_environment(&inputs.environment, &known, &mut problems));
     for argument in &inputs.set {
@@ -185,7 +195,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Failure> {
     }
 
     let mut reader = Reader { known: &known, entries: &entries, problems };
-    let config = reader.config(inputs);
+    let config = reader.config(inputs, file.as_ref());
     let problems = reader.problems;
     let properties = places_of_properties(&entries);
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -215,7 +225,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn config(&mut self, inputs: &Inputs) -> Config {
+    fn config(&mut self, inputs: &Inputs, file: Option<&(String, String)>) -> Config {
+        let profiles = self.profiles();
         let [properties, consumer_properties, producer_properties] = raw::FREE
             .map(|section| properties::read(section, self.entries, &inputs.environment, &mut self.problems));
         let instance =
@@ -256,6 +267,8 @@ impl Reader<'_> {
             settings: self.settings(),
             catalogue: self.catalogue(),
             fcs: self.fcs(),
+            feeds: self.feeds(file, &profiles),
+            profiles,
         }
     }
 
@@ -297,6 +310,7 @@ impl Reader<'_> {
             park_ms: ms("rules.park_days", DAY_MS, 1..=3650),
             retire_ms: ms("rules.retire_days", DAY_MS, 1..=3650),
             life_after_delivery_ms: ms("rules.life_after_delivery_days", DAY_MS, 1..=3650),
+            yard_dwell_ms: ms("rules.yard_dwell_hours", HOUR_MS, 1..=24 * 365),
             future_ms: ms("rules.future_minutes", MINUTE_MS, 0..=24 * 60),
             age_ms_max: ms("rules.age_days_max", DAY_MS, 1..=3650),
             window_ms_max: ms("rules.window_days_max", DAY_MS, 1..=365),
@@ -305,6 +319,14 @@ impl Reader<'_> {
             grace_ms: ms("rules.grace_seconds", SECOND_MS, 0..=24 * 3600),
             command_ids_ms: ms("rules.command_ids_days", DAY_MS, 1..=3650),
             standing_ms: ms("rules.standing_days", DAY_MS, 1..=3650),
+            escalate_ms: ms("rules.escalate_days", DAY_MS, 1..=3650),
+            restriction_ms: ms("rules.restriction_hours", HOUR_MS, 24..=72),
+            feed_gap_ms: ms("rules.feed_gap_hours", HOUR_MS, 1..=24 * 365),
+            acceptable_rate_per_mille: self.integer("rules.acceptable_rate_per_mille", 0..=1000),
+            standing_shipments_min: self.integer("rules.standing_shipments_min", 1..=1_000_000),
+            require_acknowledgement: self.boolean("rules.require_acknowledgement"),
+            accounts_max: self.integer("rules.accounts_max", 1_000..=1 << 32),
+            arrivals_max: self.integer("rules.arrivals_max", 1_000..=1 << 32),
             strict_blanks: self.boolean("rules.strict_blanks"),
             strict_fcs: self.boolean("rules.strict_fcs"),
             park_bytes_max: self.integer("rules.park_bytes_max", 1 << 20..=1 << 40),
@@ -316,7 +338,7 @@ impl Reader<'_> {
 
     fn catalogue(&mut self) -> Catalogue {
         let Some(dir) = self.path("carriers.dir") else { return Catalogue::embedded() };
-        let files = match read_carrier_files(&dir) {
+        let files = match read_toml_files(&dir) {
             Ok(files) => files,
             Err(error) => {
                 let entry = self.entries["carriers.dir"].clone();
@@ -440,8 +462,8 @@ impl Reader<'_> {
     }
 }
 
-/// The carrier files of a directory, by name.
-fn read_carrier_files(dir: &Path) -> std::io::Result<Vec<(String, String)>> {
+/// The TOML files of a directory, by name.
+fn read_toml_files(dir: &Path) -> std::io::Result<Vec<(String, String)>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();

@@ -17,6 +17,9 @@ use crate::edge::secret::masked;
 pub(crate) const FREE: [&str; 3] =
     ["kafka.properties", "kafka.consumer.properties", "kafka.producer.properties"];
 
+/// The list of tables that is no key.
+pub(crate) const FEEDS: &str = "feeds";
+
 /// A value that a key can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -80,6 +83,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn table(&mut self, section: &str, table: &DeTable<'_>) {
         for (key, value) in table {
+            // Feeds are a list, and no environment variable speaks of one: they are read where they are used.
+            if section.is_empty() && key.get_ref() == FEEDS && value.get_ref().is_array() {
+                continue;
+            }
             let path = if section.is_empty() {
                 key.get_ref().to_string()
             } else {

@@ -7,7 +7,7 @@
 mod buckets;
 mod watched;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard};
@@ -21,8 +21,11 @@ use super::clock::elapsed_us;
 use super::process::locked;
 use crate::engine::log::{Log, Positions};
 use crate::engine::worker::{EpochReport, Worker};
-use crate::model::{Lane, NumberKey, Partition, ShipmentId};
-use crate::stations::{Counters, Gauges, Rules};
+use crate::model::{CarrierId, Lane, NumberKey, Partition, Settings, ShipmentId, Timestamp};
+use crate::stations::{Counters, Feed, FeedCounts, Gauges, Rules};
+
+/// An idle worker shows itself this often.
+const STALE_US: u64 = 2_000_000;
 
 /// Questions that wait for one worker.
 const QUESTIONS_MAX: usize = 64;
@@ -50,8 +53,12 @@ pub struct Shown {
     pub counters: Counters,
     /// By how much those counts grew in this process, partitions that come and go left out.
     pub grown: Counters,
-    /// How much their states hold.
+    /// How much they hold.
     pub gauges: Gauges,
+    /// R24: what they heard of carriers' feeds.
+    pub feeds: BTreeMap<CarrierId, Feed>,
+    /// The stream time of the one that is furthest behind; none: there is none.
+    pub stream_time: Option<Timestamp>,
     /// How often positions and state log did not agree.
     pub repairs: u64,
 }
@@ -86,6 +93,7 @@ pub struct Desk {
     /// When the log last answered.
     heard_us: AtomicU64,
     shown: Mutex<Shown>,
+    shown_us: AtomicU64,
     questions: SyncSender<Question>,
 }
 
@@ -139,6 +147,7 @@ impl Desk {
             beat_us: AtomicU64::new(elapsed_us()),
             heard_us: AtomicU64::new(elapsed_us()),
             shown: Mutex::default(),
+            shown_us: AtomicU64::default(),
             questions,
         };
         (desk, asked)
@@ -250,8 +259,13 @@ impl Desk {
         self.epochs.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the worker showed nothing for a while: without records only time passes, and that is to be seen too.
+    pub(super) fn is_stale(&self) -> bool {
+        elapsed_us().saturating_sub(self.shown_us.load(Ordering::Relaxed)) > STALE_US
+    }
+
     /// Shows the worker as it is between two epochs. `goes_on`: with the partitions that it showed last.
-    pub(super) fn show<L: Log>(&self, worker: &Worker<L>, goes_on: bool) {
+    pub(super) fn show<L: Log>(&self, worker: &Worker<L>, rules: &Rules, goes_on: bool) {
         let counters = worker.counters();
         self.scans.store(counters.read, Ordering::Relaxed);
         let mut shown = locked(&self.shown);
@@ -261,10 +275,32 @@ impl Desk {
         }
         shown.counters = counters;
         shown.partitions = worker.stations().map(|(partition, _)| partition).collect();
-        shown.gauges = worker.stations().map(|(_, stations)| stations.gauges()).sum();
+        shown.gauges = Gauges::default();
+        shown.feeds.clear();
+        shown.stream_time = None;
+        for (_, stations) in worker.stations() {
+            shown.gauges.add(&stations.gauges());
+            put_together(&mut shown.feeds, &stations.feeds());
+            let reached = stations.reached(rules);
+            shown.stream_time = Some(shown.stream_time.map_or(reached, |time| time.min(reached)));
+        }
+        self.shown_us.store(elapsed_us(), Ordering::Relaxed);
         shown.repairs = worker.repairs();
         self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
     }
+}
+
+/// What others hear and wait for, added.
+fn put_together(feeds: &mut BTreeMap<CarrierId, Feed>, others: &BTreeMap<CarrierId, Feed>) {
+    others.iter().for_each(|(carrier, feed)| feeds.entry(*carrier).or_default().add(*feed));
+}
+
+/// R24: the carriers' feeds over several workers, each with the time since when it is silent, if that is for too long.
+pub fn feeds(shown: &[Shown], settings: &Settings) -> BTreeMap<CarrierId, (Feed, Option<Timestamp>)> {
+    let mut feeds = BTreeMap::new();
+    shown.iter().for_each(|shown| put_together(&mut feeds, &shown.feeds));
+    let now = shown.iter().filter_map(|shown| shown.stream_time).min().unwrap_or(Timestamp::MIN);
+    feeds.into_iter().map(|(carrier, feed)| (carrier, (feed, feed.silent_since(settings, now)))).collect()
 }
 
 /// By how much each scan count grew; a gauge that fell did not.
@@ -274,6 +310,7 @@ fn growth(before: &Counters, now: &Counters) -> Counters {
         applied: now.applied.saturating_sub(before.applied),
         duplicate: now.duplicate.saturating_sub(before.duplicate),
         parked: now.parked.saturating_sub(before.parked),
+        unknown: now.unknown.since(&before.unknown),
         ..Counters::default()
     };
     for (grown, (now, before)) in grown.ignored.iter_mut().zip(now.ignored.iter().zip(&before.ignored)) {
@@ -282,6 +319,15 @@ fn growth(before: &Counters, now: &Counters) -> Counters {
     let letters = now.dead_lettered.iter().zip(&before.dead_lettered);
     for (grown, (now, before)) in grown.dead_lettered.iter_mut().zip(letters) {
         *grown = now.saturating_sub(*before);
+    }
+    for (name, now) in &now.feeds {
+        let before = before.feeds.get(name).copied().unwrap_or_default();
+        let counts = FeedCounts {
+            scans: now.scans.saturating_sub(before.scans),
+            unknown_codes: now.unknown_codes.saturating_sub(before.unknown_codes),
+            dead_lettered: now.dead_lettered.saturating_sub(before.dead_lettered),
+        };
+        grown.add_feed(name, counts);
     }
     grown
 }

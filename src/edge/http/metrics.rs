@@ -1,7 +1,8 @@
 //! Metrics, in Prometheus' text format.
 //!
 //! Enters: what the desks show. Leaves: the families of `deploy/metrics.txt` that can be told. Always true: the values of
-//! labels are those of closed lists and partition numbers; what is not known is left out, not made up.
+//! labels are those of closed lists, partition numbers, and a bounded number of carriers' codes; what is not known is left
+//! out, not made up.
 
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Site, Told};
-use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown};
+use crate::carriers::Catalogue;
+use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown, feeds};
 use crate::edge::process::resident_bytes;
-use crate::model::{DeadLetterReason, Lane, Partition};
-use crate::stations::Counters;
+use crate::model::{CarrierId, DeadLetterReason, Lane, Partition, SECOND_MS};
+use crate::stations::{Counters, Gauges, UnknownCode};
 
 /// The format that scrapers ask for.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,7 +92,7 @@ fn write(told: &Told, page: &mut Page) {
     page.one("dockside_outputs_total", "counter", "Records that were written.", sum(|desk| &desk.outputs));
     page.one("dockside_epochs_total", "counter", "Committed epochs.", sum(|desk| &desk.epochs));
     page.one("dockside_epochs_undone_total", "counter", "Epochs taken back.", sum(|desk| &desk.undone));
-    scans(&shown, page);
+    scans(&shown, &told.rules.catalogue, page);
     lag(told, &shown, page);
     page.buckets("dockside_commit_seconds", "How long commits took.", desks, |desk| &desk.commit);
     page.buckets("dockside_epoch_seconds", "From an epoch's first record to its commit.", desks, |desk| {
@@ -114,15 +116,8 @@ fn write(told: &Told, page: &mut Page) {
         "Scans of numbers that nobody has registered.",
         gauge(|shown| shown.counters.parked),
     );
-    page.one(
-        "dockside_parked_bytes",
-        "gauge",
-        "Memory of what is parked.",
-        gauge(|shown| shown.gauges.parked_bytes),
-    );
-    page.one("dockside_shipments", "gauge", "Shipments in memory.", gauge(|shown| shown.gauges.shipments));
-    page.one("dockside_boxes", "gauge", "Boxes of these shipments.", gauge(|shown| shown.gauges.boxes));
-    page.one("dockside_numbers", "gauge", "Tracking numbers in memory.", gauge(|shown| shown.gauges.numbers));
+    held(&shown, page);
+    carriers(told, &shown, page);
     page.one(
         "dockside_torn_epochs_total",
         "counter",
@@ -149,7 +144,67 @@ fn write(told: &Told, page: &mut Page) {
     }
 }
 
-fn scans(shown: &[Shown], page: &mut Page) {
+/// How much is kept, and what had no room.
+fn held(shown: &[Shown], page: &mut Page) {
+    let mut held = Gauges::default();
+    shown.iter().for_each(|shown| held.add(&shown.gauges));
+    for (name, help, value) in [
+        ("dockside_parked_bytes", "Memory of numbers that nobody has registered, about.", held.parked_bytes),
+        ("dockside_shipments", "Shipments in memory.", held.shipments),
+        ("dockside_boxes", "Their boxes.", held.boxes),
+        ("dockside_numbers", "Tracking numbers in memory.", held.numbers),
+        ("dockside_arrivals", "Totals of an FC, a day and a mode.", held.arrivals),
+        ("dockside_gates", "Accounts that may not create shipments, now or soon.", held.gates),
+    ] {
+        page.one(name, "gauge", help, value);
+    }
+    page.family("dockside_accounts", "gauge", "Accounts with a record, by level.");
+    let raised = held.accounts_elevated + held.accounts_critical;
+    for (level, value) in [
+        ("STANDARD", held.accounts - raised),
+        ("ELEVATED", held.accounts_elevated),
+        ("CRITICAL", held.accounts_critical),
+    ] {
+        page.sample(&format!("{{level=\"{level}\"}}"), value);
+    }
+    let mut counters = Counters::default();
+    shown.iter().for_each(|shown| counters.add(&shown.counters));
+    page.family("dockside_refused", "gauge", "What had no room in its table, ever, by table.");
+    for (table, value) in [
+        ("registrations", counters.registrations_refused),
+        ("ledger", counters.ledger_refused),
+        ("gates", counters.gates_refused),
+    ] {
+        page.sample(&format!("{{table=\"{table}\"}}"), value);
+    }
+}
+
+/// R24: the feeds of carriers.
+fn carriers(told: &Told, shown: &[Shown], page: &mut Page) {
+    let feeds = feeds(shown, &told.rules.settings);
+    let label = |carrier: &CarrierId| format!("{{carrier=\"{}\"}}", told.rules.catalogue.code(*carrier));
+    page.family("dockside_feed_waiting", "gauge", "Boxes and PROs that the carrier has still to bring.");
+    for (carrier, (feed, _)) in &feeds {
+        page.sample(&label(carrier), feed.waiting);
+    }
+    let help = "The record time of the carrier's last scan, to the minute.";
+    page.family("dockside_feed_heard_timestamp_seconds", "gauge", help);
+    for (carrier, (feed, _)) in &feeds {
+        if let Some(last) = feed.last {
+            page.sample(&label(carrier), last.0.div_euclid(SECOND_MS));
+        }
+    }
+    page.family(
+        "dockside_feed_silent",
+        "gauge",
+        "Whether boxes wait and the carrier is silent for too long.",
+    );
+    for (carrier, (_, silent_since)) in &feeds {
+        page.sample(&label(carrier), u8::from(silent_since.is_some()));
+    }
+}
+
+fn scans(shown: &[Shown], catalogue: &Catalogue, page: &mut Page) {
     let mut grown = Counters::default();
     shown.iter().for_each(|shown| grown.add(&shown.grown));
     page.family(
@@ -170,6 +225,32 @@ fn scans(shown: &[Shown], page: &mut Page) {
     for (reason, count) in DeadLetterReason::ALL.iter().zip(grown.dead_lettered) {
         page.sample(&format!("{{reason=\"{}\"}}", reason.code()), count);
     }
+    let help = "Scans whose code no map knows, by code; `other` are those that found no room.";
+    page.family("dockside_unknown_codes_total", "counter", help);
+    for (UnknownCode { carrier, code_set, code }, scans) in grown.unknown.iter() {
+        let (carrier, code_set, code) = (catalogue.code(*carrier), label(code_set), label(code));
+        page.sample(&format!("{{carrier=\"{carrier}\",code_set=\"{code_set}\",code=\"{code}\"}}"), scans);
+    }
+    let others = grown.unknown.others();
+    if others > 0 {
+        page.sample("{carrier=\"other\",code_set=\"other\",code=\"other\"}", others);
+    }
+    page.family("dockside_feed_parts_total", "counter", "What came from each feed with a profile.");
+    for (name, counts) in &grown.feeds {
+        // Names of feeds are letters, digits and `. _ -`.
+        for (kind, count) in [
+            ("scan", counts.scans),
+            ("unknown_code", counts.unknown_codes),
+            ("dead_lettered", counts.dead_lettered),
+        ] {
+            page.sample(&format!("{{feed=\"{name}\",kind=\"{kind}\"}}"), count);
+        }
+    }
+}
+
+/// Foreign text as the value of a label.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// From what is committed to where the lane ended at the last look.

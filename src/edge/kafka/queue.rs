@@ -148,10 +148,10 @@ unsafe fn fetched(message: &sys::rd_kafka_message_t) -> Fetched<'_> {
         other => return Fetched::Failed(other.into()),
     }
     // SAFETY: the message is valid; these only read it.
-    let (timestamp, content_type) = unsafe {
+    let (timestamp, content_type, feed) = unsafe {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         let timestamp = sys::rd_kafka_message_timestamp(message, &raw mut kind);
-        (timestamp, header(message, c"content-type"))
+        (timestamp, header(message, c"content-type"), header(message, c"dockside-feed"))
     };
     let record = Record {
         offset: offset_of(message.offset),
@@ -162,6 +162,7 @@ unsafe fn fetched(message: &sys::rd_kafka_message_t) -> Fetched<'_> {
         // SAFETY: so does the payload.
         value: unsafe { bytes(message.payload, message.len) },
         content_type,
+        feed,
     };
     Fetched::Record(partition_of(message.partition), record)
 }

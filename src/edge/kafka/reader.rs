@@ -209,14 +209,17 @@ impl Reader {
 /// A message as a record. Known gap: the client's wrapper insists on header names in UTF-8 and panics at others, which
 /// no official client writes.
 pub(super) fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
-    let content_type = message.headers().and_then(|headers| {
-        headers.iter().find(|header| header.key == "content-type").and_then(|header| header.value)
-    });
+    let header = |name: &str| {
+        message.headers().and_then(|headers| {
+            headers.iter().find(|header| header.key == name).and_then(|header| header.value)
+        })
+    };
     Record {
         offset: offset_of(message.offset()),
         timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
         key: message.key(),
         value: message.payload(),
-        content_type,
+        content_type: header("content-type"),
+        feed: header("dockside-feed"),
     }
 }

@@ -161,8 +161,14 @@ fn from_copy(
         }
     }
     let outcome = mirror.read(partition, from, &mut |offset, value| {
-        let record =
-            Record { offset, timestamp: Timestamp(0), key: None, value: Some(value), content_type: None };
+        let record = Record {
+            offset,
+            timestamp: Timestamp(0),
+            key: None,
+            value: Some(value),
+            content_type: None,
+            feed: None,
+        };
         match each(record) {
             Ok(Wanted::More) => Ok(()),
             Ok(Wanted::NoMore) => Err(Ended::CalledBack),

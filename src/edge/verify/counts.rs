@@ -19,7 +19,7 @@ use super::report::Check;
 use crate::decode::{self, CommandRecord, Decoder, Part};
 use crate::engine::log::{Headers, Record};
 use crate::model::{DeadLetterReason, Ignored, Lane, Partition, Source};
-use crate::stations::{Counters, Rules};
+use crate::stations::{Counters, InputRecord, Rules};
 
 /// Where a dead letter comes from: the record, as headers write it, and the element.
 type Place = (String, Option<u32>);
@@ -77,16 +77,17 @@ impl Counts {
     /// Takes a record of `scans`.
     pub fn scans(&mut self, rules: &Rules, partition: Partition, record: &Record<'_>) {
         let Counts { decoder, scans, refused, awaited, .. } = self;
-        let context =
-            decode::Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
         let source = Source { lane: Lane::Scans, partition, offset: record.offset };
-        let bytes = record.value.unwrap_or_default();
-        decoder.decode(&context, record.timestamp, record.content_type, bytes, &mut |part| {
-            *scans += 1;
-            if let Part::Rejected { index, rejection, .. } = part {
+        let Record { offset, timestamp, key, value, content_type, feed } = *record;
+        let input = InputRecord { offset, timestamp, key, value, content_type, feed };
+        rules.decode(decoder, timestamp, &input, &mut |part| match part {
+            Part::Scan { .. } => *scans += 1,
+            Part::Rejected { index, rejection, .. } => {
+                *scans += 1;
                 refused[rejection.reason as usize] += 1;
                 awaited.insert((source.to_string(), index), rejection.reason);
             }
+            Part::Warned { .. } => {}
         });
     }
 

@@ -87,7 +87,14 @@ impl Log for Miller {
         for record in waiting.drain(..max.min(waiting.len())) {
             let Waiting { timestamp, key, value } = &record;
             let (key, value) = (key.as_deref(), Some(&value[..]));
-            batch.push(Record { offset: *next, timestamp: *timestamp, key, value, content_type: None });
+            batch.push(Record {
+                offset: *next,
+                timestamp: *timestamp,
+                key,
+                value,
+                content_type: None,
+                feed: None,
+            });
             *next += 1;
         }
         Ok(Polled::Records { lane, partition: HERE, batch })

@@ -388,10 +388,11 @@ impl<'a> Records<'a> {
         };
         let (key, value) = (part(key)?, part(value)?);
         let headers = EncodedHeaders(Bytes(bytes.take(headers as usize)?));
-        let content_type = headers.clone().find(|(name, _)| *name == "content-type").map(|(_, value)| value);
+        let header = |wanted| headers.clone().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        let (content_type, feed) = (header("content-type"), header("dockside-feed"));
         let offset = self.offset;
         self.offset += 1;
-        Some((Record { offset, timestamp, key, value, content_type }, headers))
+        Some((Record { offset, timestamp, key, value, content_type, feed }, headers))
     }
 }
 

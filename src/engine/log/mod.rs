@@ -48,6 +48,7 @@ struct RecordMeta {
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     content_type: Option<Range<usize>>,
+    feed: Option<Range<usize>>,
 }
 
 /// One record, borrowed from its batch.
@@ -63,6 +64,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// The header `content-type`.
     pub content_type: Option<&'a [u8]>,
+    /// The header `dockside-feed`.
+    pub feed: Option<&'a [u8]>,
 }
 
 impl RecordBatch {
@@ -83,6 +86,7 @@ impl RecordBatch {
             key: keep(record.key),
             value: keep(record.value),
             content_type: keep(record.content_type),
+            feed: keep(record.feed),
         };
         self.records.push(meta);
     }
@@ -95,6 +99,7 @@ impl RecordBatch {
             key: meta.key.clone().map(|range| &self.bytes[range]),
             value: meta.value.clone().map(|range| &self.bytes[range]),
             content_type: meta.content_type.clone().map(|range| &self.bytes[range]),
+            feed: meta.feed.clone().map(|range| &self.bytes[range]),
         })
     }
 

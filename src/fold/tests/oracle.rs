@@ -18,7 +18,6 @@ struct Shown {
     eta: Option<u32>,
     appointment: Option<(u32, u32, u32)>,
     newest: Option<u32>,
-    elsewhere: Option<u32>,
 }
 
 impl Shown {
@@ -33,7 +32,6 @@ impl Shown {
             eta: view.eta().map(|eta| eta.0),
             appointment: view.appointment().map(|a| (a.at.0, a.start.0, a.end.0)),
             newest: view.newest().map(|at| at.0),
-            elsewhere: view.elsewhere().map(|at| at.0),
         }
     }
 }
@@ -184,8 +182,6 @@ impl Oracle<'_> {
 
         // 9 and R21.
         shown.newest = newest.last().copied();
-        let elsewhere = delivered.iter().filter(|(_, place)| !here(place));
-        shown.elsewhere = elsewhere.map(|(at, _)| *at).min();
         shown
     }
 }

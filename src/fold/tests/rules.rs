@@ -1,7 +1,7 @@
 //! Each paragraph of the rulebook's §2 and §3 as a table: scans on the left, what a box at ICT2 shows on the right.
 
 use super::*;
-use crate::fold::{View, view};
+use crate::fold::{Fact, View, view};
 
 /// Reads `10 PICKED_UP; 30 DELIVERED@ICT2 #7 !3 eta=90 appt=50-60`: time, names of §6 joined by `+`, place, identity,
 /// retraction, ETA, appointment. Times are seconds.
@@ -49,7 +49,7 @@ fn write(view: &View) -> String {
     words.extend((!flags.is_empty()).then(|| format!("[{}]", flags.join(" "))));
     words.extend(view.eta().map(|eta| format!("eta={}", eta.0)));
     words.extend(view.appointment().map(|a| format!("appt={}-{}", a.start.0, a.end.0)));
-    words.extend(view.elsewhere().map(|at| format!("elsewhere={}", at.0)));
+    words.extend(view.episode(Fact::Misdelivered).map(|e| format!("elsewhere={}", e.opened.0)));
     words.extend(view.newest().map(|at| format!("newest={}", at.0)));
     words.join(" ")
 }

@@ -10,11 +10,11 @@ use super::facts::{Shipment, Unit};
 use crate::carriers::Registered;
 use crate::model::{
     BoxId, CarrierId, Command, CommandBody, CommandErrorCode as Code, CommandRemark, CreateShipment, FcId,
-    Mode, NewBox, ProblemKind, Stage, Status, SystemTracking, Timestamp, TrackingItem, TrackingNumber,
-    Validation, Window,
+    Mode, NewBox, ProblemKind, ProblemStatus, Stage, Status, SystemTracking, Timestamp, TrackingItem,
+    TrackingNumber, Validation, Window,
 };
 use crate::stations::Rules;
-use crate::stations::hop::UnitNo;
+use crate::stations::hop::{Gate, Restriction, UnitNo};
 
 /// The largest number of boxes of a small-parcel shipment.
 const BOXES_SPD_MAX: usize = 500;
@@ -38,7 +38,7 @@ pub(crate) enum Change {
     Destination(FcId),
     Report(Stage),
     Cancel,
-    Acknowledge { kind: ProblemKind, boxes: Vec<UnitNo> },
+    Acknowledge { kind: ProblemKind, boxes: Vec<UnitNo>, began_until: Timestamp },
 }
 
 /// The answer to a command, before it is applied.
@@ -117,26 +117,47 @@ impl Decision {
     }
 }
 
-/// Decides a command. `situation` is none when there is no such shipment.
-pub(crate) fn decide(
-    rules: &Rules,
-    command: &Command,
-    entry: Timestamp,
-    situation: Option<&Situation<'_>>,
-) -> Decision {
+/// Decides a command for a shipment that is not there; `gate` is that of the account in `create_shipment`.
+pub(crate) fn decide_unknown(rules: &Rules, command: &Command, entry: Timestamp, gate: Gate) -> Decision {
+    match &command.body {
+        Err(invalid) => Decision::refuse(Code::InvalidCommand, invalid.message.clone()),
+        Ok(CommandBody::CreateShipment(fields)) => {
+            let errors = held_back(gate, entry);
+            if errors.is_empty() {
+                create(rules, fields, entry)
+            } else {
+                Decision { errors, ..Decision::default() }
+            }
+        }
+        Ok(_) => Decision::refuse(Code::UnknownShipment, "There is no such shipment: create it first."),
+    }
+}
+
+/// R15, R16: what keeps the account from creating shipments at this entry.
+fn held_back(gate: Gate, entry: Timestamp) -> Vec<CommandRemark> {
+    let mut errors = Vec::new();
+    if let Some(Restriction { until, .. }) = gate.restricted.filter(|r| (r.from..r.until).contains(&entry)) {
+        let message = "Too many of the account's shipments had defects: it creates no shipments for now.";
+        let retry_after = Some(until);
+        errors.push(CommandRemark { retry_after, ..remark(Code::AccountRestricted, message) });
+    }
+    if gate.unacknowledged_from.is_some_and(|from| from <= entry) {
+        errors.push(remark(
+            Code::UnacknowledgedProblems,
+            "The account has defects that are open: send acknowledge_problem for each first.",
+        ));
+    }
+    errors
+}
+
+/// Decides a command for a shipment as it is.
+pub(crate) fn decide(rules: &Rules, command: &Command, entry: Timestamp, here: &Situation<'_>) -> Decision {
     let body = match &command.body {
-        Ok(body) => body,
-        Err(invalid) => return Decision::refuse(Code::InvalidCommand, invalid.message.clone()),
-    };
-    let here = match (body, situation) {
-        (CommandBody::CreateShipment(_), Some(_)) => {
+        Ok(CommandBody::CreateShipment(_)) => {
             return Decision::refuse(Code::ShipmentExists, "There is a shipment with this ID.");
         }
-        (CommandBody::CreateShipment(fields), None) => return create(rules, fields, entry),
-        (_, None) => {
-            return Decision::refuse(Code::UnknownShipment, "There is no such shipment: create it first.");
-        }
-        (_, Some(here)) => here,
+        Ok(body) => body,
+        Err(invalid) => return Decision::refuse(Code::InvalidCommand, invalid.message.clone()),
     };
     if here.status == Status::Cancelled {
         return Decision::refuse(Code::ShipmentCancelled, "The shipment is cancelled.");
@@ -586,9 +607,10 @@ fn acknowledge(here: &Situation<'_>, problem_id: &str) -> Decision {
             format!("{problem_id:?} is no problem of this shipment."),
         );
     };
-    Decision::accept(if problem.acknowledged_at.is_some() {
-        Change::Nothing
+    Decision::accept(if problem.status == ProblemStatus::Open {
+        let (boxes, began_until) = (problem.boxes.clone(), problem.newest_opening);
+        Change::Acknowledge { kind: problem.kind, boxes, began_until }
     } else {
-        Change::Acknowledge { kind: problem.kind, boxes: problem.boxes.clone() }
+        Change::Nothing
     })
 }

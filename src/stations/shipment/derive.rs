@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::facts::{Shipment, Unit};
-use crate::fold::View;
+use super::facts::{Acknowledgement, Shipment, Unit};
+use crate::fold::{Fact, View};
 use crate::model::{
     BandCounts, DAY_MS, EventTime, Expected, ExpectedSource, FcId, Fcs, HOUR_MS, LocalDay, Milestone, Milli,
     ProblemKind, ProblemStatus, Settings, Stage, Status, Timestamp, Verdict, WindowView,
@@ -50,6 +50,8 @@ pub(crate) struct Problem {
     pub(crate) status: ProblemStatus,
     pub(crate) boxes: Vec<UnitNo>,
     pub(crate) opened_at: Timestamp,
+    /// When the newest of its boxes came in; the earliest time for kinds that never reopen.
+    pub(crate) newest_opening: Timestamp,
     pub(crate) acknowledged_at: Option<Timestamp>,
     pub(crate) resolved_at: Option<Timestamp>,
 }
@@ -72,6 +74,13 @@ pub(crate) struct Derived {
     pub(crate) due: Timestamp,
     /// Whether its time is over: nothing of it is kept.
     pub(crate) retired: bool,
+}
+
+/// `opened ≤ t < ended`.
+#[derive(Clone, Copy)]
+struct Span {
+    opened: Timestamp,
+    ended: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -162,6 +171,9 @@ impl Deriver<'_> {
                 }
             }
             rolled = rolled.max(expectation.rolled);
+            if self.first_report.is_none() && unit.view.at(Milestone::Delivered).is_none() {
+                self.dwell_due(&unit.view).into_iter().for_each(&mut soonest);
+            }
         }
         if let Some(at) = rolled {
             occurred_at = occurred_at.max(at);
@@ -315,6 +327,7 @@ impl Deriver<'_> {
                 status: ProblemStatus::Resolved,
                 boxes: frozen.boxes.clone(),
                 opened_at: frozen.opened_at,
+                newest_opening: Timestamp::MIN,
                 acknowledged_at: frozen.acknowledged_at,
                 resolved_at: Some(frozen.resolved_at),
             }));
@@ -324,12 +337,7 @@ impl Deriver<'_> {
             return (problems, None);
         }
         let mut open = |kind, boxes: Vec<UnitNo>, opened_at| {
-            let acknowledged = head.acknowledged.iter().find(|ack| ack.kind == kind);
-            let acknowledged_at =
-                acknowledged.filter(|ack| boxes.iter().all(|no| ack.boxes.contains(no))).map(|ack| ack.at);
-            let status =
-                if acknowledged_at.is_some() { ProblemStatus::Acknowledged } else { ProblemStatus::Open };
-            problems.push(Problem { kind, status, boxes, opened_at, acknowledged_at, resolved_at: None });
+            problems.push(self.stated(kind, boxes, opened_at, Timestamp::MIN, None));
         };
         let mut verdict = None;
         let judged_at = delivered_at.into_iter().chain(self.first_report).min();
@@ -357,7 +365,79 @@ impl Deriver<'_> {
             Some((Verdict::Late, end)) => open(ProblemKind::MissedWindowLate, Vec::new(), end),
             _ => {}
         }
+        problems.extend(ProblemKind::ALL.into_iter().filter_map(|kind| self.of_units(kind)));
         (problems, verdict)
+    }
+
+    /// A problem that exists, with what was acknowledged of it: those boxes, as far as nothing of it began later.
+    fn stated(
+        &self,
+        kind: ProblemKind,
+        boxes: Vec<UnitNo>,
+        opened_at: Timestamp,
+        newest_opening: Timestamp,
+        resolved_at: Option<Timestamp>,
+    ) -> Problem {
+        let acknowledged = self.shipment.head.acknowledged.iter().find(|ack| ack.kind == kind);
+        let covers = |ack: &&Acknowledgement| {
+            newest_opening <= ack.began_until && boxes.iter().all(|no| ack.boxes.contains(no))
+        };
+        let acknowledged_at = acknowledged.filter(covers).map(|ack| ack.at);
+        let status = match (resolved_at, acknowledged_at) {
+            (Some(_), _) => ProblemStatus::Resolved,
+            (None, Some(_)) => ProblemStatus::Acknowledged,
+            (None, None) => ProblemStatus::Open,
+        };
+        Problem { kind, status, boxes, opened_at, newest_opening, acknowledged_at, resolved_at }
+    }
+
+    /// The problem of a kind that units have: those that have it now, else those that had it last.
+    fn of_units(&self, kind: ProblemKind) -> Option<Problem> {
+        let units = self.shipment.deciding().iter();
+        let spans: SmallVec<[(UnitNo, Span); 4]> =
+            units.filter_map(|unit| Some((unit.no, self.trouble(kind, unit)?))).collect();
+        let resolved_at =
+            spans.iter().map(|(_, span)| span.ended).max_by_key(|ended| ended.unwrap_or(Timestamp::MAX))?;
+        let told = spans.iter().filter(|(_, span)| resolved_at.is_some() || span.ended.is_none());
+        let openings = told.clone().map(|(_, span)| span.opened);
+        let (opened_at, newest_opening) = (openings.clone().min()?, openings.max()?);
+        let boxes = told.map(|(no, _)| *no).filter(|no| *no != UnitNo::FREIGHT).collect();
+        Some(self.stated(kind, boxes, opened_at, newest_opening, resolved_at))
+    }
+
+    /// The last time that a unit had such a problem.
+    fn trouble(&self, kind: ProblemKind, unit: &Unit) -> Option<Span> {
+        let fact = match kind {
+            ProblemKind::MissingTracking | ProblemKind::MissedWindowEarly | ProblemKind::MissedWindowLate => {
+                return None;
+            }
+            ProblemKind::TrackingConflict => {
+                return unit.conflict.as_ref().map(|c| Span { opened: c.opened, ended: c.ended });
+            }
+            ProblemKind::YardDwell => return self.dwell(&unit.view),
+            ProblemKind::Returned => Fact::Returned,
+            ProblemKind::Lost => Fact::Lost,
+            ProblemKind::Damaged => Fact::Damaged,
+            ProblemKind::Refused => Fact::Refused,
+            ProblemKind::Misdelivered => Fact::Misdelivered,
+        };
+        let episode = unit.view.episode(fact)?;
+        Some(Span { opened: instant(episode.opened), ended: episode.ended.map(instant) })
+    }
+
+    /// When a unit has been at the FC for too long, delivered or not.
+    fn dwell_due(&self, view: &View) -> Option<Timestamp> {
+        Some(instant(view.at(Milestone::ArrivedAtFc)?).plus_ms(self.settings.yard_dwell_ms))
+    }
+
+    /// The time that a unit spent at the FC beyond what is usual: until it was delivered, was withdrawn, or the FC reported.
+    fn dwell(&self, view: &View) -> Option<Span> {
+        let opened = self.dwell_due(view)?;
+        let left = Milestone::ALL.into_iter().filter(|m| *m >= Milestone::Delivered);
+        let left = left.filter_map(|m| view.at(m)).map(instant);
+        let ended = left.chain(self.first_report).min();
+        let held = ended.map_or(self.shipment.head.as_of >= opened, |ended| ended > opened);
+        held.then_some(Span { opened, ended })
     }
 
     fn contributions(

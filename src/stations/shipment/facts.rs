@@ -13,7 +13,7 @@ use crate::model::{
     AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, EventTime, FcId, Mode, Outcome,
     ProblemKind, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
 };
-use crate::stations::hop::{ArrivalKey, Subtotal, UnitNo};
+use crate::stations::hop::{ArrivalKey, Conflict, Subtotal, UnitNo};
 
 /// A registered number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) struct Unit {
     pub(crate) tracking: Option<Tracking>,
     pub(crate) generation: u32,
     pub(crate) view: View,
+    /// R19: with other shipments that have the number too.
+    pub(crate) conflict: Option<Box<Conflict>>,
     /// The epoch that touched it last; of this process only.
     #[serde(skip)]
     pub(crate) epoch: u64,
@@ -54,7 +56,8 @@ impl Unit {
         epoch: u64,
     ) -> Unit {
         let generation = EventTime::from_timestamp(entry).map_or(0, |second| second.0);
-        Unit { no, box_id, units, weight_g, tracking: None, generation, view: View::EMPTY, epoch }
+        let (view, conflict) = (View::EMPTY, None);
+        Unit { no, box_id, units, weight_g, tracking: None, generation, view, conflict, epoch }
     }
 }
 
@@ -74,6 +77,19 @@ pub(crate) struct Acknowledgement {
     pub(crate) kind: ProblemKind,
     pub(crate) at: Timestamp,
     pub(crate) boxes: Vec<UnitNo>,
+    /// What began later is another problem of the kind.
+    pub(crate) began_until: Timestamp,
+}
+
+/// What a shipment adds to its account's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    /// The UTC day of the verdict.
+    pub(crate) day: i64,
+    /// Whether it is a defect.
+    pub(crate) defect: bool,
+    /// Whether that defect is open (R16).
+    pub(crate) open: bool,
 }
 
 /// The commanded facts, and what was published of them.
@@ -109,8 +125,10 @@ pub(crate) struct Head {
     pub(crate) life_end: Option<Timestamp>,
     /// What the ledger was told.
     pub(crate) contributed: SmallVec<[(ArrivalKey, Subtotal); 1]>,
-    /// The verdict that the ledger was told: UTC day, and whether it is a defect.
-    pub(crate) verdict: Option<(i64, bool)>,
+    /// The verdict that the ledger was told.
+    pub(crate) verdict: Option<Judged>,
+    /// The units that were waited for, under the carrier that had them (R24).
+    pub(crate) waiting: (CarrierId, u32),
     pub(crate) published: Published,
     /// Since when a change waits to be published in `shipments`.
     pub(crate) dirty_since: Option<Timestamp>,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::derive::derive;
 use super::facts::{Answer, Head, Shipment, Unit};
 use super::{ShipmentStation, flush_due};
-use crate::model::{ShipmentId, Timestamp};
+use crate::model::{AccountId, ShipmentId, Timestamp};
 use crate::stations::Rules;
 use crate::stations::hop::UnitNo;
 
@@ -46,7 +46,7 @@ pub(super) struct Loading {
 impl ShipmentStation {
     /// Whether this epoch changed anything.
     pub fn is_touched(&self) -> bool {
-        !self.undo.is_empty()
+        !self.undo.is_empty() || self.gates.is_touched()
     }
 
     /// The parts that this epoch changed, as they are now; none: gone.
@@ -109,6 +109,25 @@ impl ShipmentStation {
         }
     }
 
+    /// The gates that this epoch changed, as they are now; none: gone.
+    pub fn gates_delta(&self, sink: impl FnMut(&AccountId, Option<&[u8]>)) {
+        self.gates.delta(sink);
+    }
+
+    /// All gates of the accounts for which `wanted` holds, in their order.
+    pub fn gates_image(
+        &self,
+        wanted: impl Fn(&AccountId) -> bool,
+        sink: impl FnMut(&AccountId, Option<&[u8]>),
+    ) {
+        self.gates.image(wanted, sink);
+    }
+
+    /// Takes over a gate from the state log; none: it is gone.
+    pub fn load_gate(&mut self, account: AccountId, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+        self.gates.load(account, bytes)
+    }
+
     /// Takes over a part from the state log; none: it is gone. [`ShipmentStation::loaded`] ends it.
     pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
         let loading = self.loading.entry(id).or_default();
@@ -145,13 +164,14 @@ impl ShipmentStation {
                 queued: Timestamp::MAX,
             };
             let (contributed, verdict) = (shipment.head.contributed.clone(), shipment.head.verdict);
-            let account = shipment.head.account.clone();
+            let (account, waiting) = (shipment.head.account.clone(), shipment.head.waiting);
             let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
             let due = derived.due.min(flush_due(&shipment, rules));
             self.boxes += shipment.boxes.len() as u64;
             self.shipments.insert(id.clone(), shipment);
             self.total(&contributed, 1);
             self.judge(&account, verdict, 1);
+            self.wait(waiting, 1);
             self.queue(&id, due);
         }
         self.totals_dirty.clear();
@@ -161,11 +181,13 @@ impl ShipmentStation {
     /// Keeps what the epoch did.
     pub fn commit(&mut self) {
         self.undo.clear();
+        self.gates.commit();
         self.epoch += 1;
     }
 
     /// Takes back what the epoch did.
     pub fn rollback(&mut self, rules: &Rules) {
+        self.gates.rollback();
         let mut touched = BTreeSet::new();
         while let Some(undo) = self.undo.pop() {
             match undo {
@@ -174,6 +196,7 @@ impl ShipmentStation {
                     self.boxes -= shipment.boxes.len() as u64;
                     self.total(&shipment.head.contributed, -1);
                     self.judge(&shipment.head.account, shipment.head.verdict, -1);
+                    self.wait(shipment.head.waiting, -1);
                     touched.remove(&id);
                 }
                 Undo::Head(id, before) => {
@@ -184,6 +207,8 @@ impl ShipmentStation {
                     self.total(&head.contributed, 1);
                     self.judge(&after.account, after.verdict, -1);
                     self.judge(&head.account, head.verdict, 1);
+                    self.wait(after.waiting, -1);
+                    self.wait(head.waiting, 1);
                     touched.insert(id);
                 }
                 Undo::Answers(id, before) => {

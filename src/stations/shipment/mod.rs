@@ -13,6 +13,7 @@
 mod commands;
 mod derive;
 mod facts;
+mod gates;
 mod keep;
 mod publish;
 
@@ -22,21 +23,25 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use self::commands::{Change, Decision, NewNumber, Situation, decide};
+use self::commands::{Change, Decision, NewNumber, Situation, decide, decide_unknown};
 use self::derive::{Days, Derived, Problem, derive};
-use self::facts::{Acknowledgement, Answer, FrozenProblem, Head, Published, Shipment, Tracking, Unit};
+use self::facts::{
+    Acknowledgement, Answer, FrozenProblem, Head, Judged, Published, Shipment, Tracking, Unit,
+};
+use self::gates::Gates;
 pub use self::keep::Part;
 use self::keep::{Loading, Undo, keep_answers, keep_head, keep_unit};
 use self::publish::MilestoneSources;
 use super::hop::{
-    ArrivalKey, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo, Verdicts,
+    ArrivalKey, Conflict, Gate, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
+    Verdicts,
 };
 use super::timers::Timers;
 use super::{Counters, Rules};
 use crate::fold::View;
 use crate::model::{
-    AccountId, Cause, Command, CommandKind, CreateShipment, FcId, NumberKey, Outcome, Partition, ShipmentId,
-    Source, Stage, Status, Timestamp,
+    AccountId, CarrierId, Cause, Command, CommandBody, CommandKind, CreateShipment, FcId, Milestone,
+    NumberKey, Outcome, Partition, ProblemStatus, ShipmentId, Source, Stage, Status, Timestamp,
 };
 
 /// A shipment that changed since the last publishing.
@@ -56,6 +61,15 @@ enum PendingAnswer {
     Kept { shipment: ShipmentId, command_id: crate::model::CommandId },
     /// Of a dry run, of a shipment that is not there, or given before.
     Passing { shipment: ShipmentId, answer: Box<Answer> },
+}
+
+/// What a unit shows: its own way, and who else has its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What its scans tell.
+    pub view: View,
+    /// With other shipments (R19).
+    pub conflict: Option<Conflict>,
 }
 
 /// What consumers were told last of a shipment.
@@ -91,6 +105,8 @@ pub struct ShipmentStation {
     totals_dirty: BTreeSet<ArrivalKey>,
     verdicts: BTreeMap<(AccountId, i64), Verdicts>,
     verdicts_dirty: BTreeSet<(AccountId, i64)>,
+    waiting: BTreeMap<CarrierId, i64>,
+    gates: Gates,
     sources: MilestoneSources,
     days: Days,
     loading: BTreeMap<ShipmentId, Loading>,
@@ -114,6 +130,8 @@ impl ShipmentStation {
             totals_dirty: BTreeSet::new(),
             verdicts: BTreeMap::new(),
             verdicts_dirty: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            gates: Gates::default(),
             sources: MilestoneSources::new(secret),
             days: Days::default(),
             loading: BTreeMap::new(),
@@ -230,11 +248,15 @@ impl ShipmentStation {
     /// The decision, and the status it was made in.
     fn decide(&mut self, rules: &Rules, command: &Command, entry: Timestamp) -> (Decision, Status) {
         let Some(shipment) = self.shipments.get(&command.shipment_id) else {
-            return (decide(rules, command, entry, None), Status::Working);
+            let gate = match &command.body {
+                Ok(CommandBody::CreateShipment(fields)) => self.gates.of(&fields.account),
+                _ => Gate::default(),
+            };
+            return (decide_unknown(rules, command, entry, gate), Status::Working);
         };
         let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
         let situation = Situation { shipment, status: derived.status, problems: &derived.problems };
-        (decide(rules, command, entry, Some(&situation)), derived.status)
+        (decide(rules, command, entry, &situation), derived.status)
     }
 
     fn apply(
@@ -278,7 +300,7 @@ impl ShipmentStation {
                         for no in gone {
                             let tracking = shipment.unit(no).and_then(|unit| unit.tracking.as_ref());
                             let number = tracking.expect("a renumbered unit has a number").number.clone();
-                            send_remove(hops, NumberKey { number, carrier: old }, id, no);
+                            send_remove(hops, NumberKey { number, carrier: old }, id, no, entry);
                         }
                         self.renumber(rules, hops, id, numbers, entry);
                     }
@@ -291,7 +313,8 @@ impl ShipmentStation {
                         self.boxes -= 1;
                         if let Some(tracking) = &unit.tracking {
                             let number = tracking.number.clone();
-                            send_remove(hops, NumberKey { number, carrier: shipment.head.carrier }, id, no);
+                            let key = NumberKey { number, carrier: shipment.head.carrier };
+                            send_remove(hops, key, id, no, entry);
                         }
                         self.undo.push(Undo::UnitRemoved(id.clone(), Box::new(unit)));
                     }
@@ -323,7 +346,7 @@ impl ShipmentStation {
                         boxes: problem.boxes.clone(),
                         opened_at: problem.opened_at,
                         acknowledged_at: problem.acknowledged_at,
-                        resolved_at: entry,
+                        resolved_at: problem.resolved_at.unwrap_or(entry),
                     };
                     let head = &mut shipment.head;
                     head.frozen = derived.problems.iter().map(freeze).collect();
@@ -331,9 +354,9 @@ impl ShipmentStation {
                     head.life_end = Some(entry);
                     self.announce(rules, hops, id, false);
                 }
-                Change::Acknowledge { kind, boxes } => {
+                Change::Acknowledge { kind, boxes, began_until } => {
                     head.acknowledged.retain(|ack| ack.kind != kind);
-                    head.acknowledged.push(Acknowledgement { kind, at: entry, boxes });
+                    head.acknowledged.push(Acknowledgement { kind, at: entry, boxes, began_until });
                 }
             }
         }
@@ -373,7 +396,7 @@ impl ShipmentStation {
             if let Some(old) = &unit.tracking
                 && number.as_ref().is_none_or(|(new, _)| *new != old.number)
             {
-                send_remove(hops, NumberKey { number: old.number.clone(), carrier }, id, *no);
+                send_remove(hops, NumberKey { number: old.number.clone(), carrier }, id, *no, entry);
             }
         }
         for (no, number) in numbers {
@@ -390,6 +413,7 @@ impl ShipmentStation {
             });
             unit.generation += 1;
             unit.view = View::EMPTY;
+            unit.conflict = None;
             if let Some(tracking) = &unit.tracking {
                 let registration = Registration {
                     shipment: id.clone(),
@@ -435,10 +459,20 @@ impl ShipmentStation {
     }
 
     /// Takes over what a unit shows.
-    pub fn box_event(&mut self, id: &ShipmentId, no: UnitNo, generation: u32, view: View, sources: &Sources) {
+    pub fn box_event(
+        &mut self,
+        id: &ShipmentId,
+        no: UnitNo,
+        generation: u32,
+        shown: Shown,
+        sources: &Sources,
+    ) {
         let Some(shipment) = self.shipments.get_mut(id) else { return };
-        let current =
-            shipment.unit(no).is_some_and(|unit| unit.generation == generation && unit.view != view);
+        let Shown { view, conflict } = shown;
+        let conflict = conflict.map(Box::new);
+        let current = shipment.unit(no).is_some_and(|unit| {
+            unit.generation == generation && (unit.view != view || unit.conflict != conflict)
+        });
         if !current {
             return;
         }
@@ -446,11 +480,24 @@ impl ShipmentStation {
         let unit = shipment.unit_mut(no).expect("checked above");
         self.sources.note(id, no, &unit.view, &view, sources);
         unit.view = view;
+        unit.conflict = conflict;
         self.mark(id, Cause::Scan, None);
         let pending = self.pending.get_mut(id).expect("just marked");
         for (_, source) in sources {
             note_source(pending, *source);
         }
+    }
+
+    /// What keeps an account from creating shipments, from now on.
+    pub fn gate(&mut self, rules: &Rules, counters: &mut Counters, account: AccountId, gate: Gate) {
+        if !self.gates.set(account, gate, rules.settings.accounts_max) {
+            counters.gates_refused += 1;
+        }
+    }
+
+    /// How many accounts are kept from creating shipments, now or soon.
+    pub fn gates(&self) -> usize {
+        self.gates.len()
     }
 
     /// The earliest time at which a shipment may be due.
@@ -513,17 +560,25 @@ impl ShipmentStation {
             let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
             let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
             let head = &shipment.head;
+            let (judged, waiting) = (judged(&derived), waiting(shipment, derived.status));
             let life_moved = derived.life_end != head.life_end;
-            if life_moved || derived.contributions != head.contributed || derived.verdict != head.verdict {
+            if life_moved
+                || derived.contributions != head.contributed
+                || judged != head.verdict
+                || waiting != head.waiting
+            {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 let account = shipment.head.account.clone();
                 let before = std::mem::replace(&mut shipment.head.contributed, derived.contributions.clone());
-                let verdict_before = std::mem::replace(&mut shipment.head.verdict, derived.verdict);
+                let judged_before = std::mem::replace(&mut shipment.head.verdict, judged);
+                let waiting_before = std::mem::replace(&mut shipment.head.waiting, waiting);
                 shipment.head.life_end = derived.life_end;
                 self.total(&before, -1);
                 self.total(&derived.contributions, 1);
-                self.judge(&account, verdict_before, -1);
-                self.judge(&account, derived.verdict, 1);
+                self.judge(&account, judged_before, -1);
+                self.judge(&account, judged, 1);
+                self.wait(waiting_before, -1);
+                self.wait(waiting, 1);
                 if life_moved {
                     self.announce(rules, hops, id, false);
                 }
@@ -566,21 +621,35 @@ impl ShipmentStation {
         }
     }
 
-    fn judge(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
-        self.count(account, verdict, sign);
-        self.verdicts_dirty.extend(verdict.map(|(day, _)| (account.clone(), day)));
+    fn judge(&mut self, account: &AccountId, judged: Option<Judged>, sign: i64) {
+        self.count(account, judged, sign);
+        self.verdicts_dirty.extend(judged.map(|judged| (account.clone(), judged.day)));
     }
 
     /// As [`ShipmentStation::judge`], without telling the ledger.
-    fn count(&mut self, account: &AccountId, verdict: Option<(i64, bool)>, sign: i64) {
-        let Some((day, defect)) = verdict else { return };
+    fn count(&mut self, account: &AccountId, judged: Option<Judged>, sign: i64) {
+        let Some(Judged { day, defect, open }) = judged else { return };
         let key = (account.clone(), day);
         let verdicts = self.verdicts.entry(key.clone()).or_default();
         verdicts.evaluated += sign;
         verdicts.defective += sign * i64::from(defect);
+        verdicts.unacknowledged += sign * i64::from(open);
         if *verdicts == Verdicts::default() {
             self.verdicts.remove(&key);
         }
+    }
+
+    fn wait(&mut self, (carrier, units): (CarrierId, u32), sign: i64) {
+        let waiting = self.waiting.entry(carrier).or_default();
+        *waiting += sign * i64::from(units);
+        if *waiting == 0 {
+            self.waiting.remove(&carrier);
+        }
+    }
+
+    /// R24: how many boxes and PROs are waited for, by carrier.
+    pub fn waiting(&self) -> &BTreeMap<CarrierId, i64> {
+        &self.waiting
     }
 
     /// Lets a shipment go whose time is over. The ledger forgets its verdict on its own, and has nothing else of it.
@@ -610,14 +679,35 @@ fn flush_due(shipment: &Shipment, rules: &Rules) -> Timestamp {
     }
 }
 
-fn send_remove(hops: &mut HopWriter, key: NumberKey, shipment: &ShipmentId, unit: UnitNo) {
+fn send_remove(hops: &mut HopWriter, key: NumberKey, shipment: &ShipmentId, unit: UnitNo, at: Timestamp) {
     let number = key.number.clone();
-    hops.send(number.as_str().as_bytes(), &Hop::Remove { key, shipment: shipment.clone(), unit });
+    hops.send(number.as_str().as_bytes(), &Hop::Remove { key, shipment: shipment.clone(), unit, at });
 }
 
 fn send_register(hops: &mut HopWriter, key: NumberKey, registration: Registration) {
     let number = key.number.clone();
     hops.send(number.as_str().as_bytes(), &Hop::Register { key, registration });
+}
+
+/// What the account's record is told. Of a shipment that goes, nothing is open any more.
+fn judged(derived: &Derived) -> Option<Judged> {
+    let is_open = |problem: &Problem| problem.kind.is_defect() && problem.status == ProblemStatus::Open;
+    let open = !derived.retired && derived.problems.iter().any(is_open);
+    derived.verdict.map(|(day, defect)| Judged { day, defect, open })
+}
+
+/// R24: the units whose carrier has still to bring them, under that carrier.
+fn waiting(shipment: &Shipment, status: Status) -> (CarrierId, u32) {
+    let is_waited_for = |unit: &&Unit| {
+        let is_delivered = unit.view.current() == Some(Milestone::Delivered);
+        unit.tracking.is_some() && !is_delivered && !unit.view.withdrawn()
+    };
+    let units = if (Status::ReadyToShip..Status::Delivered).contains(&status) {
+        shipment.deciding().iter().filter(is_waited_for).count()
+    } else {
+        0
+    };
+    (shipment.head.carrier, u32::try_from(units).expect("at most 5,000 boxes"))
 }
 
 /// The numbers of a shipment that is gone serve it no longer.
@@ -632,7 +722,7 @@ fn release(hops: &mut HopWriter, shipment: &Shipment) {
 
 fn new_shipment(
     id: &ShipmentId,
-    carrier: crate::model::CarrierId,
+    carrier: CarrierId,
     fields: CreateShipment,
     entry: Timestamp,
     epoch: u64,
@@ -668,6 +758,7 @@ fn new_shipment(
         life_end: None,
         contributed: SmallVec::new(),
         verdict: None,
+        waiting: (carrier, 0),
         published: Published::default(),
         dirty_since: None,
     };

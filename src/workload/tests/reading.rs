@@ -80,6 +80,7 @@ fn codes_mean_what_they_are_meant_to() {
 fn outcome_of(part: &Part<'_>, key: Option<&[u8]>) -> Result<bool, crate::model::DeadLetterReason> {
     match part {
         Part::Rejected { rejection, .. } => Err(rejection.reason),
+        Part::Warned { detail, .. } => panic!("the world writes nothing doubtful: {detail}"),
         Part::Scan { scan, raw, .. } => {
             if let Some(key) = key {
                 assert_eq!(scan.key.number.as_str().as_bytes(), key);
