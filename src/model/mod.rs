@@ -5,7 +5,7 @@
 //! Always true: nothing here knows a carrier's rules, a file, a topic's broker or a clock.
 //!
 //! Suggested reading order: `ids`, `time`, `milestone`, `scan`, `status`, `command`, `output`, `topic`,
-//! `fc`, `settings`.
+//! `fc`, `settings`; `short` serves `time` and `topic`.
 
 mod command;
 mod fc;
@@ -14,6 +14,7 @@ mod milestone;
 mod output;
 mod scan;
 mod settings;
+mod short;
 mod status;
 mod time;
 mod topic;

@@ -94,10 +94,10 @@ pub enum Cause {
     Receiving,
 }
 
-/// The current state of a shipment, or one page of it.
+/// The current state of a shipment, or one page of it. Its boxes are whatever serialises as a list of [`BoxDoc`]s.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
-pub struct ShipmentDoc<'a> {
+pub struct ShipmentDoc<'a, Boxes = Vec<BoxDoc<'a>>> {
     pub shipment_id: &'a str,
     pub account: &'a str,
     pub fc: &'a str,
@@ -116,21 +116,21 @@ pub struct ShipmentDoc<'a> {
     pub version: u64,
     pub page: u32,
     pub pages: u32,
-    pub boxes: Vec<BoxDoc<'a>>,
+    pub boxes: Boxes,
     pub problems: Vec<String>,
 }
 
-/// A box of a shipment document.
+/// A box of a shipment document. Its milestones are whatever serialises like [`MilestoneDocs`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
-pub struct BoxDoc<'a> {
+pub struct BoxDoc<'a, Milestones = MilestoneDocs> {
     pub box_id: &'a str,
     pub units: u32,
     pub weight_g: u32,
     pub tracking_id: Option<&'a str>,
     pub validation: Option<Validation>,
     pub milestone: Option<&'static str>,
-    pub milestones: MilestoneDocs,
+    pub milestones: Milestones,
     pub flags: Vec<&'static str>,
     pub eta: Option<Timestamp>,
 }
@@ -156,7 +156,7 @@ pub struct MilestoneDoc {
 
 fn source_text<S: Serializer>(source: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
     match source {
-        Some(source) => serializer.collect_str(source),
+        Some(source) => source.serialize_text(serializer),
         None => serializer.serialize_none(),
     }
 }

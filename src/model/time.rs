@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::short::ShortText;
+
 /// Milliseconds in a second.
 pub const SECOND_MS: i64 = 1_000;
 /// Milliseconds in a minute.
@@ -190,63 +192,37 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// The text of an instant, on the stack.
-#[derive(Clone, Copy, Debug)]
-struct TimeText {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl TimeText {
-    fn of(at: Timestamp) -> TimeText {
-        let mut text = TimeText { bytes: [0; 32], len: 0 };
-        let (year, month, day) = civil_from_days(at.0.div_euclid(DAY_MS));
-        let ms_of_day = at.0.rem_euclid(DAY_MS);
-        if !(0..=9999).contains(&year) {
-            // Not a time of this world; only wide numbers are written another way.
-            return TimeText::of(Timestamp(at.0.clamp(-62_167_219_200_000, 253_402_300_799_999)));
-        }
-        text.digits(year, 4);
-        text.push(b'-');
-        text.digits(month, 2);
-        text.push(b'-');
-        text.digits(day, 2);
-        text.push(b'T');
-        text.digits(ms_of_day / HOUR_MS, 2);
-        text.push(b':');
-        text.digits(ms_of_day / MINUTE_MS % 60, 2);
-        text.push(b':');
-        text.digits(ms_of_day / SECOND_MS % 60, 2);
-        if ms_of_day % SECOND_MS != 0 {
-            text.push(b'.');
-            text.digits(ms_of_day % SECOND_MS, 3);
-        }
-        text.push(b'Z');
-        text
+/// The text of an instant.
+fn text(at: Timestamp) -> ShortText {
+    let mut text = ShortText::EMPTY;
+    // A time beyond four-digit years is not of this world; only wide numbers are written another way.
+    let at = at.0.clamp(-62_167_219_200_000, 253_402_300_799_999);
+    let (year, month, day) = civil_from_days(at.div_euclid(DAY_MS));
+    let ms_of_day = at.rem_euclid(DAY_MS).unsigned_abs();
+    let part = |unit_ms: i64| ms_of_day / unit_ms.unsigned_abs();
+    text.push_digits(year.unsigned_abs(), 4);
+    text.push("-");
+    text.push_digits(month.unsigned_abs(), 2);
+    text.push("-");
+    text.push_digits(day.unsigned_abs(), 2);
+    text.push("T");
+    text.push_digits(part(HOUR_MS), 2);
+    text.push(":");
+    text.push_digits(part(MINUTE_MS) % 60, 2);
+    text.push(":");
+    text.push_digits(part(SECOND_MS) % 60, 2);
+    let ms = ms_of_day % SECOND_MS.unsigned_abs();
+    if ms != 0 {
+        text.push(".");
+        text.push_digits(ms, 3);
     }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
-
-    fn digits(&mut self, value: i64, width: usize) {
-        let mut rest = value;
-        for at in (self.len..self.len + width).rev() {
-            self.bytes[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
-            rest /= 10;
-        }
-        self.len += width;
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.len]).expect("ASCII")
-    }
+    text.push("Z");
+    text
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(TimeText::of(*self).as_str())
+        f.pad(text(*self).as_str())
     }
 }
 
@@ -259,7 +235,7 @@ impl std::fmt::Display for EventTime {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(self)
+            text(*self).serialize(serializer)
         } else {
             serializer.serialize_i64(self.0)
         }

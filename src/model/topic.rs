@@ -2,7 +2,9 @@
 //!
 //! Always true: names here have no prefix; the edge puts the configured one in front.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::short::ShortText;
 
 /// A topic, by its name without the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,8 +133,25 @@ pub struct Source {
     pub offset: u64,
 }
 
+impl Source {
+    fn text(&self) -> ShortText {
+        let mut text = ShortText::EMPTY;
+        text.push(self.lane.topic().name());
+        text.push("-");
+        text.push_number(u64::from(self.partition.0));
+        text.push("@");
+        text.push_number(self.offset);
+        text
+    }
+
+    /// As its text.
+    pub(super) fn serialize_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text().serialize(serializer)
+    }
+}
+
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}@{}", self.lane.topic().name(), self.partition, self.offset)
+        f.write_str(self.text().as_str())
     }
 }

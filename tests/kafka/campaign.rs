@@ -18,7 +18,7 @@
 //! it and that of processes that come and go are not part of `cargo test`.
 //!
 //! `DOCKSIDE_CAMPAIGN_SEED` makes another world and other points of harm; with `DOCKSIDE_CAMPAIGN_KEEP=1` what the processes
-//! said stays on the disk.
+//! said stays on the disk, and `DOCKSIDE_CAMPAIGN_DEBUG=cgrp,topic` (debug contexts of the Kafka client) makes them say more.
 
 #[cfg(feature = "campaigns")]
 mod brokers;

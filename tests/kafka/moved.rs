@@ -3,8 +3,7 @@
 use dockside::edge::kafka::{KafkaBroker, KafkaConfig};
 use dockside::engine::log::{Broker, Record};
 use dockside::model::{Lane, Partition, Topic};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, NewPartitions};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -22,14 +21,6 @@ fn insisting(what: &str, mut attempt: impl FnMut() -> bool) {
         is_taken
     });
     assert!(is_taken, "{what}");
-}
-
-fn asked<F: Future>(request: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(request)
-}
-
-fn admin(config: &KafkaConfig) -> AdminClient<DefaultClientContext> {
-    plain::client(&config.bootstrap_servers).create().expect("an admin client")
 }
 
 fn lane(config: &KafkaConfig, lane: Lane) -> String {
@@ -50,7 +41,9 @@ fn set_back(config: &KafkaConfig) {
 
 fn forget(config: &KafkaConfig) {
     insisting("the group is deleted", || {
-        let outcome = asked(admin(config).delete_groups(&[&config.group_id], &AdminOptions::new()));
+        let outcome = plain::asked(
+            plain::admin(&config.bootstrap_servers).delete_groups(&[&config.group_id], &AdminOptions::new()),
+        );
         outcome.expect("an answer").iter().all(Result::is_ok)
     });
 }
@@ -98,7 +91,9 @@ fn topics_that_grow_under_a_worker_end_it() {
 
         let names: Vec<String> = grown.iter().map(|of| lane(&config, *of)).collect();
         let wanted: Vec<NewPartitions<'_>> = names.iter().map(|name| NewPartitions::new(name, 3)).collect();
-        let outcome = asked(admin(&config).create_partitions(&wanted, &AdminOptions::new()));
+        let outcome = plain::asked(
+            plain::admin(&config.bootstrap_servers).create_partitions(&wanted, &AdminOptions::new()),
+        );
         assert!(outcome.expect("an answer").iter().all(Result::is_ok), "{name}");
         insisting("the worker ends", || hands.has_failed());
         let error = hands.stop().expect_err("it ended");

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError, Polled, Positions};
 use dockside::model::{Lane, Topic};
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -102,13 +101,11 @@ fn positions_whose_records_are_gone_are_refused() {
     drop(member);
 
     // Somebody deletes what was not read yet.
-    let admin: AdminClient<DefaultClientContext> =
-        plain::client(&config.bootstrap_servers).create().expect("an admin client");
     let mut before = TopicPartitionList::new();
     let scans = format!("{}{}", config.topic_prefix, Topic::Scans.name());
     before.add_partition_offset(&scans, 0, Offset::Offset(5)).expect("an offset");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(admin.delete_records(&before, &AdminOptions::new())).expect("an answer");
+    let admin = plain::admin(&config.bootstrap_servers);
+    plain::asked(admin.delete_records(&before, &AdminOptions::new())).expect("an answer");
 
     let error = failure(&mut broker.join("a").expect("a member"));
     assert!(error.refused && error.why.contains("0 is no longer there, only 5 to"), "{error}");

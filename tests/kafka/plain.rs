@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -23,6 +25,16 @@ pub(super) fn client(servers: &str) -> ClientConfig {
         .set("retry.backoff.ms", "20")
         .set("socket.timeout.ms", "2000");
     config
+}
+
+/// An administrator's client.
+pub(super) fn admin(servers: &str) -> AdminClient<DefaultClientContext> {
+    client(servers).create().expect("an admin client")
+}
+
+/// What comes of a request of an administrator.
+pub(super) fn asked<F: Future>(request: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(request)
 }
 
 /// A producer that may begin a transaction.

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
+use super::plain;
+
 /// A run of `broker.sh`. It holds the pipe whose end is the brokers' end: it closes with this process.
 pub(super) struct Running {
     stdin: Option<ChildStdin>,
@@ -95,16 +97,12 @@ pub(super) fn create_topic_with(
     replicas: i32,
     properties: &[(&str, &str)],
 ) {
-    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-    use rdkafka::client::DefaultClientContext;
-    use rdkafka::config::ClientConfig;
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create().expect("an admin client");
+    use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+    let admin = plain::admin(bootstrap_servers);
     let topic =
         NewTopic::new(name, i32::try_from(partitions).expect("few"), TopicReplication::Fixed(replicas));
     let topic = properties.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let created = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
+    let created = plain::asked(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(created.expect("an answer").iter().all(Result::is_ok), "{name} was created");
     let listed = || {
         let metadata =

@@ -6,11 +6,10 @@ use dockside::edge::kafka::{
     Change, KafkaConfig, Step, TopicPlan, TopicsPlan, apply_topics, create_topics, plan_topics,
 };
 use dockside::model::Topic;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
-use super::{config, shared};
+use super::{config, plain, shared};
 
 fn planned(config: &KafkaConfig) -> TopicsPlan {
     plan_topics(config).expect("a plan")
@@ -23,26 +22,18 @@ fn topic<'a>(plan: &'a TopicsPlan, name: &str) -> &'a TopicPlan {
 /// The topics as an operator's own tool sees and changes them.
 struct Operator {
     admin: AdminClient<DefaultClientContext>,
-    runtime: tokio::runtime::Runtime,
 }
 
 impl Operator {
     fn of(config: &KafkaConfig) -> Operator {
-        let admin = ClientConfig::new()
-            .set("bootstrap.servers", &config.bootstrap_servers)
-            .create()
-            .expect("a client");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Operator { admin, runtime }
+        Operator { admin: plain::admin(&config.bootstrap_servers) }
     }
 
     /// The settings that the topic has of its own.
     fn own_settings(&self, name: &str) -> BTreeMap<String, String> {
         let asked = [ResourceSpecifier::Topic(name)];
-        let described = self
-            .runtime
-            .block_on(self.admin.describe_configs(&asked, &AdminOptions::new()))
-            .expect("an answer");
+        let described =
+            plain::asked(self.admin.describe_configs(&asked, &AdminOptions::new())).expect("an answer");
         let resource = described.into_iter().next().expect("one topic").expect("its settings");
         let own = resource.entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
         own.map(|entry| (entry.name, entry.value.expect("nothing sensitive"))).collect()
@@ -57,10 +48,8 @@ impl Operator {
             .fold(AlterConfig::new(ResourceSpecifier::Topic(name)), |request, (key, value)| {
                 request.set(key, value)
             });
-        let altered = self
-            .runtime
-            .block_on(self.admin.alter_configs([&request], &AdminOptions::new()))
-            .expect("an answer");
+        let altered =
+            plain::asked(self.admin.alter_configs([&request], &AdminOptions::new())).expect("an answer");
         assert!(altered.iter().all(Result::is_ok), "{altered:?}");
         while self.own_settings(name) != settings {}
     }

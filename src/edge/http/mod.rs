@@ -103,7 +103,7 @@ pub struct Told {
     pub rules: Arc<Rules>,
     /// Partitions of every topic.
     pub partitions: u32,
-    /// How far states are read back, where that takes time.
+    /// What the Kafka workers show of themselves: rebuilt producers, the age of their copies, how far states are read back.
     pub signs: Option<Arc<Signs>>,
     /// Whether the end was asked for.
     pub ending: Ending,

@@ -128,6 +128,11 @@ impl KafkaLog {
         let sure = if still_ours.is_some() { "nobody has it" } else { "somebody may have it" };
         tracing::warn!(target: "kafka", member = self.name, "fenced under our own name; joining again: {sure}");
         self.member = Member::join(&self.config, &self.name)?;
+        self.renew_writer()
+    }
+
+    /// A new producer takes the name: whatever the old one left open is decided, and writing may go on.
+    fn renew_writer(&mut self) -> Result<(), LogError> {
         self.signs.rebuilt();
         self.writer.reopen()?;
         self.standing = Standing::Good;
@@ -234,9 +239,7 @@ impl Log for KafkaLog {
             Happened::Given(listed) => listed,
         };
         if self.standing == Standing::Out {
-            self.signs.rebuilt();
-            self.writer.reopen()?;
-            self.standing = Standing::Good;
+            self.renew_writer()?;
         }
         let positions = self.member.take_up(&listed, &self.reader)?;
         // More members than partitions: this one waits.
@@ -274,11 +277,7 @@ impl Log for KafkaLog {
 
     fn resolve(&mut self) -> Result<Positions, LogError> {
         match self.standing {
-            Standing::Good | Standing::InDoubt => {
-                self.signs.rebuilt();
-                self.writer.reopen()?;
-                self.standing = Standing::Good;
-            }
+            Standing::Good | Standing::InDoubt => self.renew_writer()?,
             Standing::Out => {}
             Standing::NameTaken => return Err(name_taken(&self.name)),
         }

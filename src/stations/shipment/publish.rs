@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::derive::{Days, Derived, derive};
@@ -15,15 +17,18 @@ use super::facts::{Shipment, Unit};
 use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, keep_head};
 use crate::fold::View;
 use crate::model::{
-    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc,
-    MilestoneDocs, PlanLine, ProblemDoc, ProblemKind, ShipmentDoc, ShipmentId, Source, Timestamp, Topic,
-    stable_hash,
+    BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine,
+    ProblemDoc, ProblemKind, ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
 };
 use crate::stations::hop::{Sources, UnitNo};
 use crate::stations::{Documents, Rules};
 
 /// The largest page of a shipment document, in boxes.
 const PAGE_BOXES_MAX: usize = 1_000;
+
+/// About what a document takes, without boxes and per box; only a guess for its buffer.
+const HEAD_BYTES: usize = 1 << 10;
+const BOX_BYTES: usize = 512;
 
 /// How many sources of milestones a partition remembers; the oldest go first.
 const MILESTONE_SOURCES_MAX: usize = 1 << 16;
@@ -245,8 +250,14 @@ fn tombstones(shipment: &Shipment) -> Records {
     pages.chain(line).chain(problems).map(|(topic, key)| (topic, key, None)).collect()
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("documents always serialise into memory")
+fn json(value: &impl Serialize) -> Vec<u8> {
+    json_of(HEAD_BYTES, value)
+}
+
+fn json_of(capacity: usize, value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut bytes, value).expect("documents always serialise into memory");
+    bytes
 }
 
 fn page_key(id: &ShipmentId, number: u32) -> String {
@@ -314,56 +325,88 @@ fn shipment_pages(
     let pages = (0..page_count).map(|page| {
         let first = page * PAGE_BOXES_MAX;
         let last = (first + PAGE_BOXES_MAX).min(shipment.boxes.len());
-        let boxes =
-            shipment.boxes[first..last].iter().map(|unit| box_document(shipment, unit, sources)).collect();
-        json(&ShipmentDoc {
-            shipment_id: shipment.id.as_str(),
-            account: head.account.as_str(),
-            fc: head.fc.as_str(),
-            mode: head.mode,
-            partnered: head.partnered,
-            carrier: rules.catalogue.code(head.carrier),
-            carrier_name: head.carrier_name.as_deref(),
-            status: derived.status,
-            created_at: head.created_at,
-            status_since: derived.status_since,
-            freight_bill: shipment
-                .freight
-                .as_ref()
-                .and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
-            bill_of_lading: head.bill_of_lading.as_deref(),
-            milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
-            window: derived.window,
-            expected: derived.expected,
-            version,
-            page: u32::try_from(page + 1).expect("at most 5 pages"),
-            pages: u32::try_from(page_count).expect("at most 5 pages"),
-            boxes,
-            problems: problems.clone(),
-        })
+        let units = &shipment.boxes[first..last];
+        let capacity = HEAD_BYTES + BOX_BYTES * units.len();
+        json_of(
+            capacity,
+            &ShipmentDoc {
+                shipment_id: shipment.id.as_str(),
+                account: head.account.as_str(),
+                fc: head.fc.as_str(),
+                mode: head.mode,
+                partnered: head.partnered,
+                carrier: rules.catalogue.code(head.carrier),
+                carrier_name: head.carrier_name.as_deref(),
+                status: derived.status,
+                created_at: head.created_at,
+                status_since: derived.status_since,
+                freight_bill: shipment
+                    .freight
+                    .as_ref()
+                    .and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
+                bill_of_lading: head.bill_of_lading.as_deref(),
+                milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
+                window: derived.window,
+                expected: derived.expected,
+                version,
+                page: u32::try_from(page + 1).expect("at most 5 pages"),
+                pages: u32::try_from(page_count).expect("at most 5 pages"),
+                boxes: PageBoxes { shipment, units, sources },
+                problems: problems.clone(),
+            },
+        )
     });
     pages.collect()
 }
 
-fn box_document<'a>(shipment: &'a Shipment, unit: &'a Unit, sources: Option<&ShipmentSources>) -> BoxDoc<'a> {
-    let view = shipment.shown(unit);
-    let no = if shipment.freight.is_some() { UnitNo::FREIGHT } else { unit.no };
-    let shown = Milestone::ALL.into_iter().filter_map(|milestone| {
-        let at = view.at(milestone)?;
-        let told = sources.and_then(|known| known.get(&(no, milestone)));
-        let source = told.filter(|(time, _)| *time == at).map(|(_, source)| *source);
-        Some((milestone, MilestoneDoc { at: at.timestamp(), source }))
-    });
-    BoxDoc {
-        box_id: unit.box_id.as_ref().expect("a box has an ID").as_str(),
-        units: unit.units,
-        weight_g: unit.weight_g,
-        tracking_id: unit.tracking.as_ref().map(|tracking| tracking.number.as_str()),
-        validation: unit.tracking.as_ref().map(|tracking| tracking.validation),
-        milestone: view.current().map(Milestone::name),
-        milestones: MilestoneDocs(shown.collect()),
-        flags: flag_names(view.flags()),
-        eta: view.eta().map(EventTime::timestamp),
+/// The boxes of a page: each is written as soon as it is made.
+struct PageBoxes<'a> {
+    shipment: &'a Shipment,
+    units: &'a [Unit],
+    sources: Option<&'a ShipmentSources>,
+}
+
+impl Serialize for PageBoxes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.units.iter().map(|unit| self.document(unit)))
+    }
+}
+
+impl<'a> PageBoxes<'a> {
+    fn document(&self, unit: &'a Unit) -> BoxDoc<'a, ShownMilestones<'a>> {
+        let view = self.shipment.shown(unit);
+        let no = if self.shipment.freight.is_some() { UnitNo::FREIGHT } else { unit.no };
+        BoxDoc {
+            box_id: unit.box_id.as_ref().expect("a box has an ID").as_str(),
+            units: unit.units,
+            weight_g: unit.weight_g,
+            tracking_id: unit.tracking.as_ref().map(|tracking| tracking.number.as_str()),
+            validation: unit.tracking.as_ref().map(|tracking| tracking.validation),
+            milestone: view.current().map(Milestone::name),
+            milestones: ShownMilestones { view, no, sources: self.sources },
+            flags: flag_names(view.flags()),
+            eta: view.eta().map(EventTime::timestamp),
+        }
+    }
+}
+
+/// The milestones of a unit, in order, with the scans that told of them.
+struct ShownMilestones<'a> {
+    view: &'a View,
+    no: UnitNo,
+    sources: Option<&'a ShipmentSources>,
+}
+
+impl Serialize for ShownMilestones<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for milestone in Milestone::ALL {
+            let Some(at) = self.view.at(milestone) else { continue };
+            let told = self.sources.and_then(|known| known.get(&(self.no, milestone)));
+            let source = told.filter(|(time, _)| *time == at).map(|(_, source)| *source);
+            map.serialize_entry(milestone.name(), &MilestoneDoc { at: at.timestamp(), source })?;
+        }
+        map.end()
     }
 }
 
