@@ -31,7 +31,9 @@ pub mod bulk;
 mod command;
 mod edi;
 mod edifact;
+mod field;
 mod json;
+mod learned;
 mod message;
 mod outline;
 mod profile;
@@ -48,6 +50,7 @@ use crate::carriers::Catalogue;
 use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
 
 pub use command::{CommandRecord, command};
+pub use learned::LearnedCounts;
 pub use message::Decoder;
 pub use profile::{Feed, Feeds, Profile, ProfileError, UnknownFeed};
 pub use raw::{RawAppointment, RawLocation, RawScan};
