@@ -163,7 +163,9 @@ impl Decoder {
             Format::Object => {
                 FeedReader::new(profile, &mut message, &mut self.fast, learned).element(text, start, false);
             }
-            Format::Array => FeedReader::new(profile, &mut message, &mut self.fast, learned).array(text, start),
+            Format::Array => {
+                FeedReader::new(profile, &mut message, &mut self.fast, learned).array(text, start)
+            }
             Format::Lines => {
                 let mut feed = FeedReader::new(profile, &mut message, &mut self.fast, learned);
                 lines(text).for_each(|(at, line)| feed.element(line, start + at, true));

@@ -198,12 +198,7 @@ pub(super) struct Grammar {
 impl Grammar {
     pub(super) fn new() -> Grammar {
         let name = PlaceName { within: SmallVec::new(), value: Value::End, key: SmallVec::new() };
-        Grammar {
-            places: vec![Place { name, steps: Vec::new() }],
-            is_full: false,
-            learned: 0,
-            evicted: 0,
-        }
+        Grammar { places: vec![Place { name, steps: Vec::new() }], is_full: false, learned: 0, evicted: 0 }
     }
 
     /// The way of one element through the grammar, from its beginning.

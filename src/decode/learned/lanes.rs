@@ -3,7 +3,10 @@
 //! Enters: windows of 32 bytes. Leaves: a bit per byte. Always true: all implementations give the same bits; which one runs
 //! is chosen by what the processor can do, once, and never matters to the outcome.
 
-#![expect(unsafe_code, reason = "vector instructions, and text that was found to be ASCII while it was searched")]
+#![expect(
+    unsafe_code,
+    reason = "vector instructions, and text that was found to be ASCII while it was searched"
+)]
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
@@ -39,7 +42,10 @@ pub(crate) enum Kind {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     Sse2(Sse2),
-    #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "the tests hold it against the others"))]
+    #[cfg_attr(
+        all(target_arch = "x86_64", not(test)),
+        expect(dead_code, reason = "the tests hold it against the others")
+    )]
     Portable(Portable),
 }
 

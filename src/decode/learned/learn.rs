@@ -168,7 +168,8 @@ impl<'t> Learner<'t, '_> {
             Role::Field(_) | Role::Location | Role::Appointment => return None,
         };
         // Longer ones, and those with an exponent, are somebody else's.
-        let is_all = self.text.get(end).is_some_and(|next| b",]}".contains(next) || next.is_ascii_whitespace());
+        let is_all =
+            self.text.get(end).is_some_and(|next| b",]}".contains(next) || next.is_ascii_whitespace());
         if is_all { self.value(value, end) } else { None }
     }
 

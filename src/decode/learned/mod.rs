@@ -76,12 +76,7 @@ impl Learned {
 
     /// Reads the element that begins at `from` into `raw`; when none comes back, `raw` is empty again.
     #[inline]
-    pub(crate) fn read<'m>(
-        &mut self,
-        text: &'m [u8],
-        from: usize,
-        raw: &mut RawScan<'m>,
-    ) -> Option<Walked> {
+    pub(crate) fn read<'m>(&mut self, text: &'m [u8], from: usize, raw: &mut RawScan<'m>) -> Option<Walked> {
         let walked = self.lanes.run(Walk { grammar: &mut self.grammar, text, from, raw });
         if walked.is_none() {
             *raw = RawScan::default();
