@@ -1,8 +1,10 @@
 //! Decoding scans: ours against general JSON parsers, for one object, an array of 64, and lines.
 //!
-//! Ours returns resolved scans: known fields checked, repeated keys refused, the number canonical, the code mapped, the times
-//! read, the identity hashed. The peers only parse. All of them report how many scans they saw and how long their tracking
-//! IDs are together; the sums are asserted in the measured part.
+//! `dockside` returns resolved scans: known fields checked, repeated keys refused, the number canonical, the code mapped, the
+//! times read, the identity hashed. `dockside_general` is the same without the learned reader. `shape_borrowed` is what the
+//! peers do: the fields as they were written, borrowed (`Decoder::read_raw`). All of them report how many scans they saw and how
+//! long their tracking IDs are together; the sums are asserted in the measured part. At the end, budget B1: `shape_borrowed`
+//! and simd-json in turn, pass by pass, and the ratio of their medians.
 
 mod shared;
 
@@ -28,10 +30,12 @@ struct Settings {
     scans: usize,
     /// Scans in an array, and lines in NDJSON.
     batch: usize,
+    /// Passes of each reader from which B1's ratio is taken.
+    turns: usize,
 }
 
-const FULL: Settings = Settings { seed: 1, world_scans: 200_000, scans: 8_192, batch: 64 };
-const SMALL: Settings = Settings { seed: 1, world_scans: 3_000, scans: 512, batch: 64 };
+const FULL: Settings = Settings { seed: 1, world_scans: 200_000, scans: 8_192, batch: 64, turns: 101 };
+const SMALL: Settings = Settings { seed: 1, world_scans: 3_000, scans: 512, batch: 64, turns: 1 };
 
 fn main() {
     let mut bench = Bench::from_args(30, 3);
@@ -45,8 +49,41 @@ fn main() {
     ] {
         let feed = Feed { shape, content_type, expected: expected(&objects), messages };
         measure(&mut bench, &feed);
+        let (ours, theirs) = in_turn(&feed, settings.turns);
+        if bench.is_measured() {
+            print_ratio(&feed, ours, theirs);
+        }
     }
     bench.finish();
+}
+
+/// B1: the median pass of `shape_borrowed` and of simd-json, taken in turn.
+fn in_turn(feed: &Feed, turns: usize) -> (Duration, Duration) {
+    let mut decoder = Decoder::new();
+    let mut simd = Simd { buffers: simd_json::Buffers::default(), text: Vec::new() };
+    let passes = (0..turns).map(|_| {
+        let ours = pass(feed, |message, seen| with_shape(&mut decoder, feed, message, seen));
+        (ours, pass(feed, |message, seen| simd.read(feed.shape, &message.bytes, seen)))
+    });
+    let (mut ours, mut theirs): (Vec<_>, Vec<_>) = passes.unzip();
+    (median(&mut ours), median(&mut theirs))
+}
+
+fn median(passes: &mut [Duration]) -> Duration {
+    passes.sort_unstable();
+    passes[passes.len() / 2]
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints figures")]
+fn print_ratio(feed: &Feed, ours: Duration, theirs: Duration) {
+    let each = |pass: Duration| pass.as_secs_f64() * 1e9 / feed.expected.scans as f64;
+    println!(
+        "B1 {}: shape_borrowed {:.0} ns, simd_json_borrowed {:.0} ns a scan: {:.1} x",
+        feed.shape,
+        each(ours),
+        each(theirs),
+        theirs.as_secs_f64() / ours.as_secs_f64(),
+    );
 }
 
 #[derive(Clone)]
@@ -128,20 +165,27 @@ fn measure(bench: &mut Bench, feed: &Feed) {
 
     let rules = Rules::embedded();
     let context = Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
-    let mut decoder = Decoder::new();
-    bench.case(&group, "dockside", throughput(), || {
-        pass(feed, |message, seen| {
-            decoder.decode(&context, message.record_time, feed.content_type, &message.bytes, &mut |part| {
-                match part {
+    for (name, mut decoder) in [("dockside", Decoder::new()), ("dockside_general", Decoder::general())] {
+        bench.case(&group, name, throughput(), || {
+            pass(feed, |message, seen| {
+                let Message { record_time, bytes } = message;
+                decoder.decode(&context, *record_time, feed.content_type, bytes, &mut |part| match part {
                     Part::Scan { scan, raw, .. } => {
                         black_box(&scan);
                         seen.scan(raw.tracking_id.as_deref().expect("a scan has a number"));
                     }
                     Part::Rejected { rejection, .. } => panic!("a readable scan was refused: {rejection:?}"),
                     Part::Warned { detail, .. } => panic!("JSON is not warned of: {detail}"),
-                }
-            });
-        })
+                });
+            })
+        });
+    }
+    let mut decoder = Decoder::new();
+    bench.case(&group, "shape_borrowed", throughput(), || {
+        pass(feed, |message, seen| with_shape(&mut decoder, feed, message, seen))
+    });
+    bench.case(&group, "sonic_rs_borrowed", throughput(), || {
+        pass(feed, |message, seen| with_sonic(feed.shape, &message.bytes, seen))
     });
     bench.case(&group, "serde_json_borrowed", throughput(), || {
         pass(feed, |message, seen| with_serde_json(feed.shape, &message.bytes, seen, see_borrowed))
@@ -219,6 +263,27 @@ fn see_value(scan: &Value, seen: &mut Seen) {
 }
 
 const READABLE: &str = "a readable scan is JSON";
+
+/// The learned reader, without asking what the fields mean.
+fn with_shape(decoder: &mut Decoder, feed: &Feed, message: &Message, seen: &mut Seen) {
+    decoder.read_raw(feed.content_type, &message.bytes, &mut |raw| {
+        let raw = black_box(raw).expect(READABLE);
+        seen.scan(raw.tracking_id.as_deref().expect("a scan has a number"));
+    });
+}
+
+fn with_sonic(shape: &str, bytes: &[u8], seen: &mut Seen) {
+    match shape {
+        "object" => see_borrowed(&sonic_rs::from_slice(bytes).expect(READABLE), seen),
+        "array" => {
+            let scans: Vec<Borrowed<'_>> = sonic_rs::from_slice(bytes).expect(READABLE);
+            scans.iter().for_each(|scan| see_borrowed(scan, seen));
+        }
+        _ => bytes.split(|byte| *byte == b'\n').for_each(|line| {
+            see_borrowed(&sonic_rs::from_slice(line).expect(READABLE), seen);
+        }),
+    }
+}
 
 fn with_serde_json<'a, T: Deserialize<'a>>(
     shape: &str,

@@ -1,29 +1,37 @@
 //! The shapes of a message: one object, an array, lines, an interchange.
 //!
 //! Enters: the bytes of a message of `scans`. Leaves: its parts, in order. Always true: an array is applied only when
-//! all of it is JSON; an element is judged as if it were alone; positions count from the message's first byte.
+//! all of it is JSON; an element is judged as if it were alone; positions count from the message's first byte; it makes no
+//! difference which elements the learned reader has read.
+
+use std::ops::Range;
 
 use serde::de::SeqAccess;
 
 use super::edi::{Parts, Zones};
 use super::json::{self, Fast};
+use super::learned::{Learned, LearnedCounts};
 use super::outline::{self, Elements};
 use super::profile::{FeedReader, Profile};
-use super::raw::Element;
+use super::raw::{Element, RawScan};
 use super::scan::Refusal;
 use super::shape::{Accept, Any, Shape};
 use super::{Context, Part, Rejection, edifact, x12};
 use crate::model::{DeadLetterReason, Timestamp};
 
-/// Reads messages of `scans`. One per worker: it keeps its buffers.
+/// Reads messages of `scans`. One per worker: it keeps its buffers, and what it has learned of its feeds.
 pub struct Decoder {
     fast: Fast,
+    /// None: every element goes to the general readers.
+    learned: Option<Learned>,
+    /// The same for feeds with a profile.
+    learned_feeds: Option<Learned>,
     zones: Zones,
 }
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Decoder")
+        f.debug_struct("Decoder").field("learned", &self.learned_counts()).finish_non_exhaustive()
     }
 }
 
@@ -75,10 +83,37 @@ struct Piece<'m> {
     start: usize,
 }
 
+/// Takes what a message holds.
+trait Taker {
+    /// An element that was read. Its piece is asked for only when it is needed.
+    fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>);
+
+    /// A piece that holds none; the position so far counts from the piece's start.
+    fn reject(&mut self, piece: Piece<'_>, rejection: Rejection);
+
+    /// A message of which nothing is applied.
+    fn reject_whole(&mut self, reason: DeadLetterReason, detail: String, position: Option<usize>);
+}
+
 impl Decoder {
-    /// A decoder with small buffers.
+    /// A decoder with small buffers, which has learned nothing yet.
     pub fn new() -> Decoder {
-        Decoder { fast: Fast::new(), zones: Zones::default() }
+        Decoder {
+            fast: Fast::new(),
+            learned: Some(Learned::of_scans()),
+            learned_feeds: Some(Learned::of_objects()),
+            zones: Zones::default(),
+        }
+    }
+
+    /// A decoder that never learns: the same outcomes, slower. What the learned reader is held against.
+    pub fn general() -> Decoder {
+        Decoder { learned: None, learned_feeds: None, ..Decoder::new() }
+    }
+
+    /// What the learned reader has done so far, for feeds in the contract's own form.
+    pub fn learned_counts(&self) -> LearnedCounts {
+        self.learned.as_ref().map(Learned::counts).unwrap_or_default()
     }
 
     /// Reads one message of the contract's own form and hands its parts to `sink`.
@@ -110,74 +145,269 @@ impl Decoder {
             message.reject_whole(DeadLetterReason::TooLarge, detail, None);
             return;
         }
-        let bom = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let (blanks, text) = outline::trim(&bytes[bom..]);
-        let start = bom + blanks;
-        let format = Format::of(content_type, bytes, text);
-        if let (Some(profile), Format::Object | Format::Array | Format::Lines) = (profile, format) {
-            let mut feed = FeedReader::new(profile, &mut message, &mut self.fast);
-            match format {
-                Format::Array => feed.array(text, start),
-                Format::Lines => lines(text).for_each(|(at, line)| feed.element(line, start + at, true)),
-                _ => feed.element(text, start, false),
+        let (start, text) = body(bytes);
+        let promise = Promise::of(content_type);
+        let Some(profile) = profile else {
+            if self.learned_object(&mut message, promise, text, start) {
+                return;
+            }
+            match Format::of(promise, bytes, text) {
+                Format::X12 => x12::read(Parts::new(&mut message), &mut self.zones, start),
+                Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.zones, start),
+                format => self.json(&mut message, format, text, start),
             }
             return;
-        }
-        match format {
-            Format::Object => self.element(&mut message, Piece { index: None, text, start }),
-            Format::Array => self.array(&mut message, text, start),
-            Format::Lines => self.lines(&mut message, text, start),
+        };
+        let learned = self.learned_feeds.as_mut();
+        match Format::of(promise, bytes, text) {
+            Format::Object => {
+                FeedReader::new(profile, &mut message, &mut self.fast, learned).element(text, start, false);
+            }
+            Format::Array => {
+                FeedReader::new(profile, &mut message, &mut self.fast, learned).array(text, start)
+            }
+            Format::Lines => {
+                let mut feed = FeedReader::new(profile, &mut message, &mut self.fast, learned);
+                lines(text).for_each(|(at, line)| feed.element(line, start + at, true));
+            }
             Format::X12 => x12::read(Parts::new(&mut message), &mut self.zones, start),
             Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.zones, start),
-            Format::Nothing => {}
-            Format::Unknown(detail) => {
-                message.reject_whole(DeadLetterReason::UnknownFormat, detail.to_owned(), Some(start));
-            }
+            format => self.json(&mut message, format, text, start),
         }
     }
 
-    fn element(&mut self, message: &mut Message<'_, '_>, piece: Piece<'_>) {
+    /// Reads what was written in a message of the contract's own form, and asks nothing about what it means: the half of
+    /// [`Decoder::decode`] that a JSON parser does, too. Each element is shown to `sink`, or none in the place of one that is
+    /// no object of that form: no JSON, a known field of a wrong kind, a known key twice. A message that is no JSON at all is
+    /// one such element.
+    pub fn read_raw(
+        &mut self,
+        content_type: Option<&[u8]>,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Option<&RawScan<'_>>),
+    ) {
+        let (start, text) = body(bytes);
+        let promise = Promise::of(content_type);
+        let mut written = Written { sink };
+        if !self.learned_object(&mut written, promise, text, start) {
+            self.json(&mut written, Format::of(promise, bytes, text), text, start);
+        }
+    }
+
+    fn json(&mut self, taker: &mut impl Taker, format: Format, text: &[u8], start: usize) {
+        let whole = |detail: &str| (DeadLetterReason::UnknownFormat, detail.to_owned(), Some(start));
+        let (reason, detail, position) = match format {
+            Format::Object => return self.element(taker, Piece { index: None, text, start }),
+            Format::Array => return self.array(taker, text, start),
+            Format::Lines => return self.lines(taker, text, start),
+            Format::Nothing => return,
+            Format::X12 | Format::Edifact => whole("an interchange"),
+            Format::Unknown(detail) => whole(detail),
+        };
+        taker.reject_whole(reason, detail, position);
+    }
+
+    /// Reads a message that is one object of a known shape. It needs no look at its format: it holds no second line.
+    fn learned_object(
+        &mut self,
+        taker: &mut impl Taker,
+        promise: Promise,
+        text: &[u8],
+        start: usize,
+    ) -> bool {
+        let Some(learned) = &mut self.learned else { return false };
+        if !matches!(promise, Promise::Json | Promise::Unknown) {
+            return false;
+        }
+        let mut element = Element::default();
+        let walked = learned.read(text, 0, &mut element.raw);
+        if walked.is_none_or(|walked| walked.end < text.len()) {
+            return false;
+        }
+        learned.hit();
+        taker.settle(element, None, || Piece { index: None, text, start });
+        true
+    }
+
+    /// Reads an element with the general readers.
+    fn element(&mut self, taker: &mut impl Taker, piece: Piece<'_>) {
         let read = self.fast.read(piece.text, |good| {
             let mut element = Element::default();
             good.show(&mut element);
-            message.settle(element, piece.index, || piece);
+            taker.settle(element, piece.index, || piece);
         });
-        if read.is_none() {
+        let mut is_good = read.is_some();
+        if !is_good {
             let mut element = Element::default();
             match json::careful(piece.text, &mut element) {
-                Ok(()) => message.settle(element, piece.index, || piece),
-                Err(rejection) => message.reject(piece, rejection),
+                Ok(()) => {
+                    taker.settle(element, piece.index, || piece);
+                    is_good = true;
+                }
+                Err(rejection) => taker.reject(piece, rejection),
             }
         }
-    }
-
-    fn lines(&mut self, message: &mut Message<'_, '_>, text: &[u8], start: usize) {
-        for (index, (line_start, line)) in (0..).zip(lines(text)) {
-            self.element(message, Piece { index: Some(index), text: line, start: start + line_start });
+        if let Some(learned) = &mut self.learned {
+            learned.missed(is_good.then_some(piece.text));
         }
     }
 
-    fn array(&mut self, message: &mut Message<'_, '_>, text: &[u8], start: usize) {
+    fn lines(&mut self, taker: &mut impl Taker, text: &[u8], start: usize) {
+        let mut at = outline::skip_blanks(text, 0);
+        for index in 0.. {
+            if at == text.len() {
+                break;
+            }
+            let end = match self.learned_line(taker, index, text, at, start) {
+                Some(end) => end,
+                None => {
+                    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+                    let (_, line) = outline::trim(&text[at..end]);
+                    self.element(taker, Piece { index: Some(index), text: line, start: start + at });
+                    end
+                }
+            };
+            at = outline::skip_blanks(text, end);
+        }
+    }
+
+    /// Reads the line that begins at `at`, if it is one object of a known shape; says where it ends.
+    fn learned_line(
+        &mut self,
+        taker: &mut impl Taker,
+        index: u32,
+        text: &[u8],
+        at: usize,
+        start: usize,
+    ) -> Option<usize> {
+        let learned = self.learned.as_mut()?;
+        let mut element = Element::default();
+        let walked = learned.read(text, at, &mut element.raw)?;
+        let rest = &text[walked.end..];
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
+        if walked.has_line_break || !matches!(rest.get(blanks), None | Some(b'\n')) {
+            return None;
+        }
+        learned.hit();
+        taker.settle(element, Some(index), || Piece {
+            index: Some(index),
+            text: &text[at..walked.end],
+            start: start + at,
+        });
+        Some(walked.end + blanks)
+    }
+
+    fn array(&mut self, taker: &mut impl Taker, text: &[u8], start: usize) {
+        if let Some(held) = self.learned_array(text) {
+            for (index, Held { range, raw }) in (0..).zip(held) {
+                let piece =
+                    Piece { index: Some(index), start: start + range.start, text: &text[range.clone()] };
+                match (raw, &mut self.learned) {
+                    (Some(raw), Some(learned)) => {
+                        learned.hit();
+                        taker.settle(Element { raw, ..Element::default() }, Some(index), || piece);
+                    }
+                    _ => self.element(taker, piece),
+                }
+            }
+            return;
+        }
         let read = self.fast.read(text, |good| {
-            good.show(Batch { message, text, start });
+            good.show(Batch { taker, text, start });
         });
         if read.is_some() {
+            if let Some(learned) = &mut self.learned {
+                Elements::of(text).for_each(|range| learned.missed(Some(&text[range])));
+            }
             return;
         }
         // Broken, or good JSON that the fast reader leaves to the careful one: deep, large, or with huge numbers.
         if let Err(Rejection { reason, detail, position }) = json::valid(text) {
-            message.reject_whole(reason, detail, position.map(|at| start + at));
+            taker.reject_whole(reason, detail, position.map(|at| start + at));
             return;
         }
         for (index, range) in (0..).zip(Elements::of(text)) {
             let piece = Piece { index: Some(index), start: start + range.start, text: &text[range] };
-            self.element(message, piece);
+            self.element(taker, piece);
+        }
+    }
+
+    /// The elements of an array that is good to its end and mostly of known shapes. None is settled before the end: a broken
+    /// array is rejected whole.
+    fn learned_array<'m>(&mut self, text: &'m [u8]) -> Option<Vec<Held<'m>>> {
+        let learned = self.learned.as_mut()?;
+        // Longer ones are not held: the careful reader settles them one by one.
+        if text.len() > json::FAST_BYTES_MAX {
+            return None;
+        }
+        let mut held = Vec::new();
+        let mut at = outline::skip_blanks(text, 1);
+        let mut unknown = 0;
+        loop {
+            let mut raw = RawScan::default();
+            let (end, raw) = match learned.read(text, at, &mut raw) {
+                Some(walked) => (walked.end, Some(raw)),
+                None => {
+                    unknown += 1;
+                    if unknown > UNKNOWN_MAX + held.len() / UNKNOWN_SHARE {
+                        return None;
+                    }
+                    let end = outline::value_end(text, at)?;
+                    self.fast.read(&text[at..end], |_| ())?;
+                    (end, None)
+                }
+            };
+            held.push(Held { range: at..end, raw });
+            at = outline::skip_blanks(text, end);
+            match text.get(at)? {
+                b',' => at = outline::skip_blanks(text, at + 1),
+                b']' if at + 1 == text.len() => return Some(held),
+                _ => return None,
+            }
         }
     }
 }
 
-impl Message<'_, '_> {
-    /// Hands on an element that was read. Its piece is asked for only when it is rejected.
+/// Elements of an array that may be unknown, and how many known ones allow for one more: then reading all of it with the
+/// general reader is quicker.
+const UNKNOWN_MAX: usize = 2;
+const UNKNOWN_SHARE: usize = 8;
+
+/// An element of an array of which the end was not seen yet.
+struct Held<'m> {
+    range: Range<usize>,
+    /// Its fields; none for one that the general reader reads in its turn.
+    raw: Option<RawScan<'m>>,
+}
+
+/// Where the text of a message starts, and the text: without byte order mark and blanks around it.
+fn body(bytes: &[u8]) -> (usize, &[u8]) {
+    let bom = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let (blanks, text) = outline::trim(&bytes[bom..]);
+    (bom + blanks, text)
+}
+
+/// Shows elements as they are written.
+struct Written<'s> {
+    sink: &'s mut dyn FnMut(Option<&RawScan<'_>>),
+}
+
+impl Taker for Written<'_> {
+    fn settle<'p>(&mut self, element: Element<'_>, _: Option<u32>, _: impl FnOnce() -> Piece<'p>) {
+        let is_good = element.repeated.is_none() && element.wrong.is_none() && !element.bad_number;
+        (self.sink)(is_good.then_some(&element.raw));
+    }
+
+    fn reject(&mut self, _: Piece<'_>, _: Rejection) {
+        (self.sink)(None);
+    }
+
+    fn reject_whole(&mut self, _: DeadLetterReason, _: String, _: Option<usize>) {
+        (self.sink)(None);
+    }
+}
+
+impl Taker for Message<'_, '_> {
     fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>) {
         match self.context.scan(self.record_time, &element) {
             Ok(scan) => {
@@ -191,7 +421,6 @@ impl Message<'_, '_> {
         }
     }
 
-    /// Hands on a rejected piece; the position so far counts from the piece's start.
     #[cold]
     fn reject(&mut self, piece: Piece<'_>, mut rejection: Rejection) {
         rejection.position = rejection.position.map(|at| piece.start + at);
@@ -200,6 +429,13 @@ impl Message<'_, '_> {
     }
 
     #[cold]
+    fn reject_whole(&mut self, reason: DeadLetterReason, detail: String, position: Option<usize>) {
+        Message::reject_whole(self, reason, detail, position);
+    }
+}
+
+impl Message<'_, '_> {
+    #[cold]
     pub(crate) fn reject_whole(&mut self, reason: DeadLetterReason, detail: String, position: Option<usize>) {
         let rejection = Rejection { reason, detail, position };
         (self.sink)(Part::Rejected { index: None, rejection, bytes: self.bytes });
@@ -207,19 +443,19 @@ impl Message<'_, '_> {
 }
 
 /// Settles the elements of an array one by one.
-struct Batch<'b, 'm, 's, 'a> {
-    message: &'b mut Message<'m, 's>,
+struct Batch<'b, 'a, T> {
+    taker: &'b mut T,
     text: &'a [u8],
     start: usize,
 }
 
-impl<'de> Accept<'de> for Batch<'_, '_, '_, '_> {
+impl<'de, T: Taker> Accept<'de> for Batch<'_, '_, T> {
     type Out = ();
 
     fn shape(self, _: Shape) {}
 
     fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Batch { message, text, start } = self;
+        let Batch { taker, text, start } = self;
         // Advanced only as far as the last rejected element: the happy path needs no places.
         let mut places = (0..).zip(Elements::of(text));
         for index in 0.. {
@@ -227,7 +463,7 @@ impl<'de> Accept<'de> for Batch<'_, '_, '_, '_> {
             if list.next_element_seed(Any(&mut element))?.is_none() {
                 break;
             }
-            message.settle(element, Some(index), || {
+            taker.settle(element, Some(index), || {
                 let found = places.find(|(place, _)| *place == index);
                 let range = found.map_or(0..text.len(), |(_, range)| range);
                 Piece { index: Some(index), start: start + range.start, text: &text[range] }
@@ -248,14 +484,14 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 impl Format {
-    fn of(content_type: Option<&[u8]>, bytes: &[u8], text: &[u8]) -> Format {
+    fn of(promise: Promise, bytes: &[u8], text: &[u8]) -> Format {
         if bytes.is_empty() {
             return Format::Unknown("an empty value");
         }
         if text.is_empty() {
             return Format::Nothing;
         }
-        match (Promise::of(content_type.unwrap_or_default()), text) {
+        match (promise, text) {
             (Promise::Lines, _) => Format::Lines,
             (Promise::X12, _) => Format::X12,
             (Promise::Edifact, _) => Format::Edifact,
@@ -270,7 +506,8 @@ impl Format {
 }
 
 impl Promise {
-    fn of(content_type: &[u8]) -> Promise {
+    fn of(content_type: Option<&[u8]>) -> Promise {
+        let Some(content_type) = content_type else { return Promise::Unknown };
         let essence = content_type.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
         let is = |names: &[&str]| names.iter().any(|name| essence.eq_ignore_ascii_case(name.as_bytes()));
         if is(&["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"])

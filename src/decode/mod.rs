@@ -18,12 +18,14 @@
 //!
 //! An element is judged as if it were alone, its depth too. Indexes count elements: blank lines have none.
 //!
-//! Each object is read twice at most. The fast reader is simd-json over a reused copy, because it rewrites what it
-//! reads; it says yes or no and nothing else. What it refuses is re-read by the careful reader, serde_json, which
-//! knows byte positions, reads integers of any length, and has the last word. Both drive the same visitors, so that a
-//! scan is the same whichever read it.
+//! Three readers know JSON. The learned one compares what a feed repeats, and lends the values in between; it says yes or
+//! nothing. What it leaves goes to the fast one: simd-json over a reused copy, because it rewrites what it reads; it says yes
+//! or no and nothing else. What that refuses is re-read by the careful reader, serde_json, which knows byte positions, reads
+//! integers of any length, and has the last word. The last two drive the same visitors, and what the learned one knows it has
+//! from texts that these found good, so that a scan is the same whichever read it.
 //!
-//! Reading order: `raw` (what was written), `scan` (what it means), `json` (the readers), `message` (the shapes),
+//! Reading order: `raw` and `field` (what was written), `scan` (what it means), `json` (the general readers), `learned` (the
+//! quick one), `message` (the shapes),
 //! `outline` (brackets and strings, for places), `edi` with `x12` and `edifact`, `profile` (a carrier's own JSON), `command`,
 //! `bulk` (tables).
 
@@ -31,7 +33,9 @@ pub mod bulk;
 mod command;
 mod edi;
 mod edifact;
+mod field;
 mod json;
+mod learned;
 mod message;
 mod outline;
 mod profile;
@@ -48,6 +52,7 @@ use crate::carriers::Catalogue;
 use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
 
 pub use command::{CommandRecord, command};
+pub use learned::LearnedCounts;
 pub use message::Decoder;
 pub use profile::{Feed, Feeds, Profile, ProfileError, UnknownFeed};
 pub use raw::{RawAppointment, RawLocation, RawScan};

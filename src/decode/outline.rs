@@ -17,7 +17,8 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-fn skip_blanks(bytes: &[u8], from: usize) -> usize {
+/// The position of the first byte from `from` on that is no white space.
+pub(crate) fn skip_blanks(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     from + rest.iter().position(|b| !is_blank(*b)).unwrap_or(rest.len())
 }

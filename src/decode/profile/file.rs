@@ -38,10 +38,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::layout::Layout;
 use super::path::{Path, Step};
-use super::rule::{Field, Origin, Rule};
+use super::rule::{Origin, Rule};
 use super::walk::{Node, SLOTS_MAX};
 use super::{Level, Profile};
 use crate::carriers::CodeOverlay;
+use crate::decode::field::Field;
 use crate::model::{Effect, ID_CHARS_MAX};
 
 /// What is wrong with a profile file, and where.

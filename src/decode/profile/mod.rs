@@ -23,9 +23,10 @@ use jiff::tz::TimeZone;
 pub use feeds::{Feed, Feeds, UnknownFeed};
 pub use file::ProfileError;
 pub(crate) use read::FeedReader;
-use rule::{Field, Rule, Wrong};
+use rule::{Rule, Wrong};
 use walk::Node;
 
+use super::field::Field;
 use super::scan::{Refusal, quoted};
 use crate::carriers::CodeOverlay;
 use crate::model::{DeadLetterReason, Timestamp};

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Profile;
-use super::rule::Field;
 use super::walk::Found;
+use crate::decode::field::Field;
 use crate::decode::json::{self, Fast};
+use crate::decode::learned::Learned;
 use crate::decode::message::Message;
 use crate::decode::outline::Elements;
-use crate::decode::raw::{Element, RETRACTS_MAX, RawScan};
+use crate::decode::raw::{Element, RawScan};
 use crate::decode::scan::{Refusal, quoted};
 use crate::decode::shape::{Accept, Shape};
 use crate::decode::{Part, Rejection};
@@ -24,6 +25,7 @@ pub(crate) struct FeedReader<'f, 'm, 's> {
     profile: &'f Profile,
     message: &'f mut Message<'m, 's>,
     fast: &'f mut Fast,
+    learned: Option<&'f mut Learned>,
     /// Items so far.
     index: u32,
     found: Found,
@@ -40,8 +42,13 @@ struct Within<'e> {
 
 impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
     /// A reader of one message.
-    pub(crate) fn new(profile: &'f Profile, message: &'f mut Message<'m, 's>, fast: &'f mut Fast) -> Self {
-        FeedReader { profile, message, fast, index: 0, found: vec![None; profile.slots] }
+    pub(crate) fn new(
+        profile: &'f Profile,
+        message: &'f mut Message<'m, 's>,
+        fast: &'f mut Fast,
+        learned: Option<&'f mut Learned>,
+    ) -> Self {
+        FeedReader { profile, message, fast, learned, index: 0, found: vec![None; profile.slots] }
     }
 
     /// Reads the elements of an array; a broken one is rejected whole.
@@ -59,9 +66,7 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
     /// Reads one element. `is_counted`: there may be others.
     pub(crate) fn element(&mut self, text: &[u8], start: usize, is_counted: bool) {
         let profile = self.profile;
-        if self.fast.read(text, |_| ()).is_none()
-            && let Err(rejection) = json::careful(text, Skip)
-        {
+        if let Err(rejection) = self.check(text) {
             let position = rejection.position.map(|at| start + at);
             return self.reject(text, is_counted, Rejection { position, ..rejection });
         }
@@ -69,6 +74,25 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
         let within = Within { text, start, is_counted: is_counted || profile.levels.len() > 1 };
         self.found.fill(None);
         self.level(within, 0, 0..text.len());
+    }
+
+    /// Whether the element is JSON within the bounds.
+    fn check(&mut self, text: &[u8]) -> Result<(), Rejection> {
+        if let Some(learned) = &mut self.learned {
+            let walked = learned.read(text, 0, &mut RawScan::default());
+            if walked.is_some_and(|walked| walked.end == text.len()) {
+                learned.hit();
+                return Ok(());
+            }
+        }
+        let checked = match self.fast.read(text, |_| ()) {
+            Some(()) => Ok(()),
+            None => json::careful(text, Skip),
+        };
+        if let Some(learned) = &mut self.learned {
+            learned.missed(checked.is_ok().then_some(text));
+        }
+        checked
     }
 
     /// Finds what stands at this level, then goes through the items of its list.
@@ -140,7 +164,7 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
                 match rule.read(*field, text, &self.found) {
                     Ok(None) => {}
                     Ok(Some(value)) => {
-                        put(&mut element, *field, value);
+                        element.raw.put(*field, value);
                         wrong = None;
                         break;
                     }
@@ -208,34 +232,6 @@ fn retracts<'e>(
     };
     let ids =
         ids.map_err(|_| refuse(format!("`retracts`: scan IDs are expected, found {}", quoted(value))))?;
-    // One beyond the bound is kept, so that whoever judges sees that there were too many.
-    element.raw.retracts.extend(ids.into_iter().map(Cow::Owned).take(RETRACTS_MAX + 1));
+    ids.into_iter().for_each(|id| element.raw.put(Field::Retracts, Cow::Owned(id)));
     Ok(())
-}
-
-fn put<'e>(element: &mut Element<'e>, field: Field, text: Cow<'e, str>) {
-    let raw: &mut RawScan<'e> = &mut element.raw;
-    let (location, appointment) = (&mut raw.location, &mut raw.appointment);
-    let slot = match field {
-        Field::ScanId => &mut raw.scan_id,
-        Field::Carrier => &mut raw.carrier,
-        Field::TrackingId => &mut raw.tracking_id,
-        Field::Code => &mut raw.code,
-        Field::CodeSet => &mut raw.code_set,
-        Field::Milestone => &mut raw.milestone,
-        Field::EventTime => &mut raw.event_time,
-        Field::Facility => &mut location.facility,
-        Field::City => &mut location.city,
-        Field::State => &mut location.state,
-        Field::PostalCode => &mut location.postal_code,
-        Field::Country => &mut location.country,
-        Field::Fc => &mut location.fc,
-        Field::Reason => &mut raw.reason,
-        Field::Eta => &mut raw.eta,
-        Field::AppointmentStart => &mut appointment.get_or_insert_default().start,
-        Field::AppointmentEnd => &mut appointment.get_or_insert_default().end,
-        Field::Description => &mut raw.description,
-        Field::Retracts => unreachable!("a list"),
-    };
-    *slot = Some(text);
 }

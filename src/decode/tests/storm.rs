@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// Whole fields, right and wrong, from which the storms are brewed.
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     r#""carrier":"UPS""#,
     r#""carrier":"ACME""#,
     r#""carrier":null"#,
@@ -59,7 +59,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// Fields that make a scan; the storms add to them and replace them.
-const GOOD: [usize; 4] = [0, 3, 8, 15];
+pub(super) const GOOD: [usize; 4] = [0, 3, 8, 15];
 
 /// Mostly what a feed would send: each key once, nothing required left out.
 fn fields() -> impl Strategy<Value = Vec<usize>> {
@@ -80,7 +80,7 @@ fn fields() -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
-fn object_of(fields: &[usize]) -> String {
+pub(super) fn object_of(fields: &[usize]) -> String {
     let fields: Vec<_> = fields.iter().map(|field| FIELDS[*field]).collect();
     format!("{{{}}}", fields.join(","))
 }
@@ -96,9 +96,11 @@ fn message() -> impl Strategy<Value = String> {
     })
 }
 
-/// Cuts, repeats and overwrites. The bytes written are those that hurt a JSON reader most.
+/// The bytes that hurt a JSON reader most.
+pub(super) const EVIL: &[u8] = b"{}[]\",:\\\n\r\t \0\x1f\x7f\x80\xc0\xe2\xed\xff-+.eE09ntfuISAUNB/";
+
+/// Cuts, repeats and overwrites.
 pub(super) fn damaged(text: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
-    const EVIL: &[u8] = b"{}[]\",:\\\n\r\t \0\x1f\x7f\x80\xc0\xe2\xed\xff-+.eE09ntfuISAUNB/";
     let wound = (any::<prop::sample::Index>(), 0..4_u8, prop::sample::select(EVIL), 1..20_usize);
     (text, proptest::collection::vec(wound, 0..5)).prop_map(|(text, wounds)| {
         let mut bytes = text.into_bytes();
