@@ -126,6 +126,22 @@ fn r11_r19_a_life_ends() {
 }
 
 #[test]
+fn r19_an_end_that_hides_its_own_delivery_is_none() {
+    check(&[
+        (
+            "brought back long after the delivery",
+            "given delivered; 11-11T00:00 scan #0 RETURN_STARTED; 12-12T00:00 scan #0 DELIVERED fc=ICT2",
+            "box(B1).milestone = DELIVERED; shipment.status = DELIVERED",
+        ),
+        (
+            "found again long after the delivery",
+            "given delivered; 11-11T00:00 scan #0 LOST; 12-12T00:00 scan #0 IN_TRANSIT",
+            "box(B1).milestone = DELIVERED",
+        ),
+    ]);
+}
+
+#[test]
 fn r20_times_must_be_plausible() {
     let scan = |fields: &str| format!("given shipped; 11-02T20:00 scan #0 PICKED_UP {fields}");
     // 12:00 in Wichita is 18:00 UTC.

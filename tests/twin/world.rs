@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
     AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
-    NumberKey, Outcome, ProblemStatus, Scan, ShipmentId, Status, Timestamp,
+    Milestone, NumberKey, Outcome, ProblemStatus, Scan, ShipmentId, Status, Timestamp,
 };
 
 use super::commands::{Decision, Remark, Rules};
@@ -191,8 +191,15 @@ impl<'a> World<'a> {
             let key = shipment.key(registration);
             let holder = Holder { entry: registration.entry, shipment: shipment.id.clone(), unit };
             let progress = &self.numbers[&key].progress;
-            let view = progress.view(self.from(shipment), self.to(&key, &holder), &shipment.fc);
-            View { conflict: self.conflict(&key, &holder), ..view }
+            let (from, to) = (self.from(shipment), self.to(&key, &holder));
+            let view = progress.view(from, to, &shipment.fc);
+            let delivered = view.delivered().filter(|_| view.current == Some(Milestone::Delivered));
+            let for_good = |at| progress.is_delivered_for_good(from, to, &shipment.fc, at);
+            View {
+                delivered_for_good: delivered.is_some_and(for_good),
+                conflict: self.conflict(&key, &holder),
+                ..view
+            }
         };
         shipment.units().into_iter().map(|(registration, _)| registration).enumerate().map(view).collect()
     }
