@@ -137,7 +137,7 @@ impl<'a> World<'a> {
         let newer =
             self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
         let overtaken = newer
-            .filter(|newer| !newer.is_freight() && !shipment.is_freight())
+            .filter(|newer| !newer.is_freight() && !shipment.is_freight() && newer.cancelled.is_none())
             .filter(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
             .map(|newer| self.from(newer))
             .min();
@@ -420,7 +420,9 @@ impl<'a> World<'a> {
                 let holder = Holder { entry: registration.entry, shipment: id.clone(), unit };
                 let tenure = (id.clone(), registration.entry, ghost.end);
                 self.past.entry(shipment.key(registration)).or_default().push(tenure);
-                self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
+                if shipment.cancelled.is_none() {
+                    self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
+                }
             }
         }
         self.register_anew(&keys);
