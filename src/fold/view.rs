@@ -60,6 +60,8 @@ mod layout {
     pub(super) const APPOINTMENT: [u32; 3] = [14, 15, 16];
     /// Opening and end of each fact, in the order of their kinds.
     pub(super) const FACTS: u32 = 17;
+    /// A delivery that rests on something later; most have nothing here.
+    pub(super) const UNSETTLED: u32 = 27;
 }
 
 /// What may be wrong with a box (R23), as far as its scans tell.
@@ -119,6 +121,13 @@ impl View {
     /// The active side milestone with the newest sighting, else the highest ranked one shown.
     pub fn current(&self) -> Option<Milestone> {
         self.current
+    }
+
+    /// Whether it is delivered, and would be if the number's life had ended any time after the delivery: no return, loss or
+    /// destruction is as late, and what brought it back from an earlier return is not later. Only such a delivery can end
+    /// a life; the end of another would hide what it rests on.
+    pub fn delivered_for_good(&self) -> bool {
+        self.current == Some(Milestone::Delivered) && !self.times.has(layout::UNSETTLED)
     }
 
     /// The rank of the highest ranked milestone shown; 0 without one.
@@ -209,6 +218,12 @@ pub fn view(progress: &Progress, interval: Interval, fc: &FcId) -> View {
         }
     }
     newest = newest.max(newest_side);
+    if view.current == Some(Milestone::Delivered)
+        && let Some(at) = view.at(Milestone::Delivered)
+        && !visible.settles(at)
+    {
+        view.show(layout::UNSETTLED, at);
+    }
 
     if progress.has_flags() {
         for flag in Flag::ALL {
@@ -348,6 +363,13 @@ impl Visible {
         let brought_back = self.bring_backs.iter().filter(|at| **at < newest_return).max();
         let after = |at: &EventTime| brought_back.is_none_or(|brought_back| at > brought_back);
         self.returns.iter().map(|(_, at)| *at).filter(after).min()
+    }
+
+    /// Whether a delivery would be shown whatever is not seen of the time after it.
+    fn settles(&self, delivered: EventTime) -> bool {
+        let newest_return = self.returns.iter().map(|(_, at)| *at).max();
+        let is_back = |returned| self.bring_backs.iter().any(|at| *at > returned && *at <= delivered);
+        self.newest_side.iter().flatten().all(|at| *at < delivered) && newest_return.is_none_or(is_back)
     }
 
     /// The shown time and the newest sighting of a side milestone, if it is active.

@@ -17,7 +17,7 @@ use crate::model::{
 pub const HOP_BYTES_MAX: usize = 512 << 10;
 
 /// The layout of a packed message.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// A box of a shipment by its serial number, or the shipment's PRO. A number is never given to a second box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct Registration {
     pub generation: u32,
     /// Whether the shipment is gone: nobody is told anything, and only older boxes still need to know where theirs ended.
     pub retired: bool,
+    /// Whether the shipment was cancelled: older boxes get back what it had taken over (R19).
+    pub cancelled: bool,
 }
 
 /// The last time that other shipments had the number of a box too (R19): `opened ≤ t < ended`.

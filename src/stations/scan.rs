@@ -92,13 +92,14 @@ impl Number {
     }
 
     /// The interval in which registration `index` is served. Freight shares its numbers; among boxes a newer entry takes
-    /// over from its own `from` on.
+    /// over from its own `from` on, unless its shipment is cancelled.
     fn interval(&self, index: usize) -> Interval {
         let mine = &self.registrations[index];
         let mut to = mine.to;
         if mine.unit != UnitNo::FREIGHT {
             for newer in &self.registrations[index + 1..] {
-                let holds = newer.unit != UnitNo::FREIGHT && newer.to.is_none_or(|end| end > newer.from);
+                let is_box = newer.unit != UnitNo::FREIGHT && !newer.cancelled;
+                let holds = is_box && newer.to.is_none_or(|end| end > newer.from);
                 if holds && to.is_none_or(|end| newer.from < end) {
                     to = Some(newer.from);
                 }
@@ -160,7 +161,7 @@ impl Number {
         self.registrations.retain(|r| {
             let is_box = r.unit != UnitNo::FREIGHT;
             older_stands |= is_box && !r.retired;
-            !r.retired || (is_box && older_stands)
+            !r.retired || (is_box && !r.cancelled && older_stands)
         });
         self.set_floor();
     }

@@ -3,14 +3,15 @@
 //! Always true: a phase begins only when every lane is drained; within a phase the order, the grouping and (if told so) the
 //! repetition of its records are the packing's, drawn from its seed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dockside::engine::digest::Latest;
 use dockside::engine::log::{Broker, Outbox};
 use dockside::engine::log::{Faults, Sim, SimMember};
 use dockside::engine::worker::{Turn, Worker, WorkerConfig};
-use dockside::model::{Partition, Settings, Timestamp, Topic, partition_of};
-use dockside::stations::{ClockSource, Counters, Rules};
+use dockside::model::{CarrierId, Partition, Settings, Timestamp, Topic, partition_of};
+use dockside::stations::{ClockSource, Counters, Feed, Rules};
 use dockside::workload::{Messages, World};
 
 use crate::twin::{Input, InputTopic};
@@ -140,7 +141,7 @@ impl Cluster {
     }
 
     /// Turns until every lane is drained and nobody has anything left to do.
-    fn drain(&mut self, dice: &mut Dice, crashes: bool) {
+    fn drain(&mut self, dice: &mut Dice, crashes: bool, watch: &mut dyn FnMut(&Sim)) {
         let mut quiet = 0;
         for turn in 0.. {
             assert!(turn < 200_000, "the lanes never drain: lag {:?}", self.log.lag());
@@ -160,7 +161,11 @@ impl Cluster {
                     }
                     quiet = 0;
                 }
-                Turn::Worked | Turn::Committed(_) | Turn::Undone => quiet = 0,
+                Turn::Committed(_) => {
+                    watch(&self.log);
+                    quiet = 0;
+                }
+                Turn::Worked | Turn::Undone => quiet = 0,
             }
             if quiet >= 2 * self.workers.len() && self.log.lag().expect("in memory") == 0 {
                 return;
@@ -182,6 +187,28 @@ pub(crate) fn run_under(
     packing: &Packing,
     faults: Faults,
 ) -> (Latest, Counters) {
+    let ran = run_watched(settings, phases, packing, faults, &mut |_| {});
+    (ran.latest, ran.counters)
+}
+
+/// What a run leaves.
+pub(crate) struct Ran {
+    pub(crate) latest: Latest,
+    pub(crate) counters: Counters,
+    /// The log, with all that was written.
+    pub(crate) log: Sim,
+    /// R24: how many carriers' feeds are silent at the end.
+    pub(crate) silent_feeds: usize,
+}
+
+/// Runs the world; `watch` sees the log after each commit.
+pub(crate) fn run_watched(
+    settings: Settings,
+    phases: &Phases,
+    packing: &Packing,
+    faults: Faults,
+    watch: &mut dyn FnMut(&Sim),
+) -> Ran {
     let mut dice = Dice(packing.seed.wrapping_mul(31) ^ 7);
     let log = Sim::with_faults(packing.partitions, packing.seed, faults);
     let config = WorkerConfig {
@@ -230,17 +257,17 @@ pub(crate) fn run_under(
         }
         if !outbox.is_empty() {
             cluster.write(&outbox);
-            cluster.drain(&mut dice, crashes);
+            cluster.drain(&mut dice, crashes, watch);
         }
         cluster.write(&tick_outbox(*tick, packing.partitions));
-        cluster.drain(&mut dice, crashes);
+        cluster.drain(&mut dice, crashes, watch);
     }
     // The books are with the owners: each partition has exactly one again, once everybody has heard of it.
     cluster.log.set_faults(Faults::default());
     let owned =
         |cluster: &Cluster| cluster.workers.iter().map(|worker| worker.stations().count()).sum::<usize>();
     while owned(&cluster) != packing.partitions as usize {
-        cluster.drain(&mut dice, false);
+        cluster.drain(&mut dice, false, watch);
     }
     let mut latest = Latest::default();
     for topic in Topic::COMPACTED {
@@ -256,5 +283,19 @@ pub(crate) fn run_under(
     cluster.workers.iter().for_each(|worker| counters.add(&worker.counters()));
     let repairs: u64 = cluster.workers.iter().map(Worker::repairs).sum();
     assert_eq!(repairs, 0, "a log whose epochs are atomic needs no repair");
-    (latest, counters)
+    let silent_feeds = silent_feeds(&cluster);
+    Ran { latest, counters, log: cluster.log, silent_feeds }
+}
+
+/// R24, as the console sees it: the partitions' views of each feed, put together.
+fn silent_feeds(cluster: &Cluster) -> usize {
+    let mut feeds: BTreeMap<CarrierId, Feed> = BTreeMap::new();
+    let mut now = Timestamp::MAX;
+    for (_, stations) in cluster.workers.iter().flat_map(Worker::stations) {
+        now = now.min(stations.reached(&cluster.rules));
+        for (carrier, feed) in stations.feeds() {
+            feeds.entry(carrier).or_default().add(feed);
+        }
+    }
+    feeds.values().filter(|feed| feed.silent_since(&cluster.rules.settings, now).is_some()).count()
 }

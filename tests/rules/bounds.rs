@@ -137,10 +137,10 @@ fn r25_other_shipments_of_a_number_show_what_they_showed() {
     let two = |more: &str| {
         format!(
             "given shipped; 11-02T00:00 scan #0 PICKED_UP; 11-10T00:00 create in=T boxes=T1 window=11-12..11-14
-             11-10T01:00 track in=T T1=#0; 11-11T00:00 scan #0 IN_TRANSIT; {more}"
+             11-10T01:00 track in=T T1=#0; 11-10T02:00 confirm in=T; 11-11T00:00 scan #0 IN_TRANSIT; {more}"
         )
     };
-    let newer_gone = "11-12T00:00 cancel in=T; 2027-02-10T00:00 tick";
+    let newer_gone = "11-12T00:00 report CLOSED in=T; 2027-03-20T00:00 tick";
     check(&[
         (
             "the newer one goes, the older one takes nothing over",
@@ -149,19 +149,19 @@ fn r25_other_shipments_of_a_number_show_what_they_showed() {
         ),
         (
             "nor later scans",
-            &two(&format!("{newer_gone}; 2027-02-11T00:00 scan #0 DELIVERED")),
+            &two(&format!("{newer_gone}; 2027-03-21T00:00 scan #0 DELIVERED")),
             "box(B1).milestone = PICKED_UP; counts = read=3 applied=2 ended=1",
         ),
         (
             "until both are gone",
             &two(&format!(
-                "{newer_gone}; 2027-02-12T00:00 cancel; 2027-05-13T00:00 tick; 2027-05-13T01:00 scan #0 DELIVERED"
+                "{newer_gone}; 2027-03-22T00:00 cancel; 2027-06-21T00:00 tick; 2027-06-21T01:00 scan #0 DELIVERED"
             )),
             "counts = read=3 applied=2 parked=1; held = numbers=1 parked_numbers=1",
         ),
         (
             "the older one gives the number up: it is an old one",
-            &two(&format!("{newer_gone}; 2027-02-12T00:00 track B1=#5; 2027-02-13T00:00 scan #0 DELIVERED")),
+            &two(&format!("{newer_gone}; 2027-03-22T00:00 track B1=#5; 2027-03-23T00:00 scan #0 DELIVERED")),
             "counts = read=3 applied=2 old_carrier=1; held = shipments=1 boxes=2 numbers=3",
         ),
         (

@@ -110,7 +110,7 @@ cases! {
         => "box(S/B1).milestone = PICKED_UP; box(T/B1).milestone = IN_TRANSIT";
     dup_3_cancelling_leaves_one: &format!("{TWO}; 11-03T00:00 cancel in=T; 11-03T10:00 scan #0 PICKED_UP at=11-02T10:00")
         => "problem(S:TRACKING_CONFLICT).status = RESOLVED; problem(S:TRACKING_CONFLICT).resolved_at = 11-03T00:00
-            problem(T:TRACKING_CONFLICT).status = RESOLVED; box(S/B1).milestone = null; box(T/B1).milestone = PICKED_UP";
+            problem(T:TRACKING_CONFLICT).status = RESOLVED; box(S/B1).milestone = PICKED_UP; box(T/B1).milestone = PICKED_UP";
     dup_3_a_correction_leaves_one: &format!("{TWO}; 11-03T00:00 track in=T B1=#5")
         => "problem(S:TRACKING_CONFLICT).status = RESOLVED; problem(S:TRACKING_CONFLICT).resolved_at = 11-03T00:00
             problem(T:TRACKING_CONFLICT) = absent";

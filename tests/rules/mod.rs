@@ -15,7 +15,7 @@ mod played;
 mod problems;
 mod standing;
 mod status;
-mod story;
+pub(crate) mod story;
 mod tracking;
 mod windows;
 

@@ -79,10 +79,20 @@ fn r19_one_number_in_two_open_shipments() {
             "box(T/T1).milestone = null; box(B1).IN_TRANSIT = 11-11T00:00",
         ),
         (
-            "a newer life that ended at its cancelling keeps what was its own",
+            "it lifts when the newer one is cancelled, which keeps what it showed",
             &two("11-11T00:00 scan #0 IN_TRANSIT; 11-12T00:00 cancel in=T; 11-13T00:00 scan #0 OUT_FOR_DELIVERY"),
-            "shipment(T).status = CANCELLED; box(T/T1).milestone = IN_TRANSIT; box(B1).milestone = null
-             counts = read=2 applied=1 ended=1",
+            "shipment(T).status = CANCELLED; box(T/T1).milestone = IN_TRANSIT; box(B1).milestone = OUT_FOR_DELIVERY
+             box(B1).IN_TRANSIT = 11-11T00:00; counts = read=2 applied=2",
+        ),
+        (
+            "and stays so when the cancelled one retires",
+            &two("11-11T00:00 scan #0 IN_TRANSIT; 11-12T00:00 cancel in=T; 2027-02-10T00:00 tick; 2027-02-10T01:00 scan #0 OUT_FOR_DELIVERY"),
+            "shipment(T) = absent; box(B1).milestone = OUT_FOR_DELIVERY; counts = read=2 applied=2",
+        ),
+        (
+            "a newer one that was closed keeps its own",
+            &two("11-10T02:00 confirm in=T; 11-11T00:00 scan #0 DELIVERED; 11-12T00:00 report CLOSED in=T; 11-13T00:00 scan #0 DAMAGED"),
+            "box(T/T1).milestone = DELIVERED; box(B1).milestone = null; counts = read=2 applied=1 ended=1",
         ),
     ]);
 }
@@ -121,6 +131,22 @@ fn r11_r19_a_life_ends() {
              2027-01-10T01:00 track in=T T1=#0; 2027-01-11T00:00 scan #0 PICKED_UP",
             "box(T/T1).milestone = PICKED_UP; box(T/T1).DELIVERED = absent; box(B1).DELIVERED = 11-06T09:00
              box(B1).PICKED_UP = absent; counts = read=3 applied=3; shipment.status = DELIVERED",
+        ),
+    ]);
+}
+
+#[test]
+fn r19_an_end_that_hides_its_own_delivery_is_none() {
+    check(&[
+        (
+            "brought back long after the delivery",
+            "given delivered; 11-11T00:00 scan #0 RETURN_STARTED; 12-12T00:00 scan #0 DELIVERED fc=ICT2",
+            "box(B1).milestone = DELIVERED; shipment.status = DELIVERED",
+        ),
+        (
+            "found again long after the delivery",
+            "given delivered; 11-11T00:00 scan #0 LOST; 12-12T00:00 scan #0 IN_TRANSIT",
+            "box(B1).milestone = DELIVERED",
         ),
     ]);
 }

@@ -35,6 +35,8 @@ pub(crate) struct View {
     pub(crate) newest: Option<EventTime>,
     /// What is or was wrong with the box: since when, and until when.
     pub(crate) troubles: BTreeMap<ProblemKind, (Timestamp, Option<Timestamp>)>,
+    /// Whether it is delivered at every end that its life could have after the delivery. The world adds it.
+    pub(crate) delivered_for_good: bool,
     /// Since when, and until when, another shipment has its number too. Scans do not tell; the world adds it.
     pub(crate) conflict: Option<(Timestamp, Option<Timestamp>)>,
 }
@@ -123,6 +125,22 @@ impl Progress {
         }
         self.etas.retain(|(at, _)| !before(*at));
         self.appointments.retain(|(at, _)| !before(*at));
+    }
+
+    /// §3.11: found by ending the life after each thing that was ever said to have happened.
+    pub(crate) fn is_delivered_for_good(
+        &self,
+        from: Timestamp,
+        to: Option<Timestamp>,
+        fc: &FcId,
+        delivered: EventTime,
+    ) -> bool {
+        let spans = self.spans.values().flatten().copied();
+        let sightings = self.sightings.values().flat_map(|seen| seen.values().copied());
+        let later = spans.chain(sightings).filter(|at| *at >= delivered);
+        let mut ends: BTreeSet<Timestamp> = later.map(|at| at.timestamp().plus_ms(1)).collect();
+        ends.retain(|end| to.is_none_or(|to| *end < to));
+        ends.iter().all(|end| self.view(from, Some(*end), fc).current == Some(Milestone::Delivered))
     }
 
     /// §3.
@@ -270,6 +288,7 @@ impl Progress {
             newest,
             troubles: troubles.into_iter().filter_map(|(kind, trouble)| Some((kind, trouble?))).collect(),
             milestones,
+            delivered_for_good: false,
             conflict: None,
         }
     }

@@ -439,7 +439,8 @@ impl Judged<'_> {
 
     /// §4.1: when the life of its numbers ends, or ended, by long delivery.
     pub(crate) fn life_ends(&self, life_after_delivery_ms: i64) -> Option<Timestamp> {
-        let since = self.last_delivery().filter(|_| self.shipment.confirmed.is_some())?;
+        let is_for_good = self.views.iter().all(|view| view.delivered_for_good);
+        let since = self.last_delivery().filter(|_| self.shipment.confirmed.is_some() && is_for_good)?;
         Some(since.plus_ms(life_after_delivery_ms))
     }
 

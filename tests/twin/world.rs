@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dockside::model::{
     AccountId, Command, CommandBody, CommandErrorCode, CommandId, CommandKind, DeadLetterReason, Ignored,
-    NumberKey, Outcome, ProblemStatus, Scan, ShipmentId, Status, Timestamp,
+    Milestone, NumberKey, Outcome, ProblemStatus, Scan, ShipmentId, Status, Timestamp,
 };
 
 use super::commands::{Decision, Remark, Rules};
@@ -137,7 +137,7 @@ impl<'a> World<'a> {
         let newer =
             self.holders(key).filter(|other| *other > holder).map(|other| &self.shipments[&other.shipment]);
         let overtaken = newer
-            .filter(|newer| !newer.is_freight() && !shipment.is_freight())
+            .filter(|newer| !newer.is_freight() && !shipment.is_freight() && newer.cancelled.is_none())
             .filter(|newer| newer.own_end().is_none_or(|end| end > self.from(newer)))
             .map(|newer| self.from(newer))
             .min();
@@ -191,8 +191,15 @@ impl<'a> World<'a> {
             let key = shipment.key(registration);
             let holder = Holder { entry: registration.entry, shipment: shipment.id.clone(), unit };
             let progress = &self.numbers[&key].progress;
-            let view = progress.view(self.from(shipment), self.to(&key, &holder), &shipment.fc);
-            View { conflict: self.conflict(&key, &holder), ..view }
+            let (from, to) = (self.from(shipment), self.to(&key, &holder));
+            let view = progress.view(from, to, &shipment.fc);
+            let delivered = view.delivered().filter(|_| view.current == Some(Milestone::Delivered));
+            let for_good = |at| progress.is_delivered_for_good(from, to, &shipment.fc, at);
+            View {
+                delivered_for_good: delivered.is_some_and(for_good),
+                conflict: self.conflict(&key, &holder),
+                ..view
+            }
         };
         shipment.units().into_iter().map(|(registration, _)| registration).enumerate().map(view).collect()
     }
@@ -413,7 +420,9 @@ impl<'a> World<'a> {
                 let holder = Holder { entry: registration.entry, shipment: id.clone(), unit };
                 let tenure = (id.clone(), registration.entry, ghost.end);
                 self.past.entry(shipment.key(registration)).or_default().push(tenure);
-                self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
+                if shipment.cancelled.is_none() {
+                    self.ghosts.entry(shipment.key(registration)).or_default().insert(holder, ghost);
+                }
             }
         }
         self.register_anew(&keys);

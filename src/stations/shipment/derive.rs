@@ -200,7 +200,9 @@ impl Deriver<'_> {
             };
             WindowView { start: window.start, end: window.end, locked, verdict }
         });
-        let life_end = match (head.cancelled_at, closed_at(shipment), delivered_at) {
+        let delivered_for_good =
+            delivered_at.filter(|_| units.iter().all(|unit| unit.view.delivered_for_good()));
+        let life_end = match (head.cancelled_at, closed_at(shipment), delivered_for_good) {
             (Some(at), _, _) | (None, Some(at), _) => Some(at),
             (None, None, Some(at)) => {
                 let end = at.plus_ms(self.settings.life_after_delivery_ms);

@@ -424,6 +424,7 @@ impl ShipmentStation {
                     entered_at: tracking.entered_at,
                     generation: unit.generation,
                     retired: false,
+                    cancelled: false,
                 };
                 send_register(hops, NumberKey { number: tracking.number.clone(), carrier }, registration);
             }
@@ -452,6 +453,7 @@ impl ShipmentStation {
                 entered_at: tracking.entered_at,
                 generation: unit.generation,
                 retired: false,
+                cancelled: head.cancelled_at.is_some(),
             };
             let key = NumberKey { number: tracking.number.clone(), carrier: head.carrier };
             send_register(hops, key, registration);
