@@ -5,15 +5,28 @@
 //! entries are listed is that of their keys, whatever the secret.
 //!
 //! A slice is a fixed hash range of the keys and part of the state's format; the table inside a slice is hashed
-//! with a secret that
-//! nobody who sends numbers knows. A table grows alone, a 256th of the index at a time.
+//! with a secret that nobody who sends numbers knows, so nobody can choose numbers that meet in a line of it.
+//!
+//! Two things in memory make an entry: a place in a line of the `table` (hash and slot), and by its slot the key and the
+//! value, side by side (`chunks`). The key is `packed` in 16 bytes if it fits, which all but exotic numbers do, else stored as
+//! it is. So a lookup reads two lines, and a batch of them asks for all lines before it reads the first (`memory`). Nothing
+//! is ever moved as a whole: tables grow by segments, entries by chunks.
+
+pub mod memory;
+
+mod chunks;
+mod packed;
+mod table;
 
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
+use smallvec::SmallVec;
 
-use crate::model::{NumberKey, stable_hash};
+use self::chunks::Chunks;
+use self::packed::{Packed, Unpacked};
+use self::table::{Table, Whereabouts};
+use crate::model::{ID_CHARS_MAX, NumberKey, stable_hash};
 
 /// How many slices there are. Written into the state.
 pub const SLICES: u16 = 256;
@@ -26,7 +39,7 @@ pub fn slice_of(key: &[u8]) -> u16 {
 /// The slice of a number: of its text followed by the carrier's byte.
 pub fn slice_of_key(key: &NumberKey) -> u16 {
     let text = key.number.as_str().as_bytes();
-    let mut bytes = [0; crate::model::ID_CHARS_MAX + 1];
+    let mut bytes = [0; ID_CHARS_MAX + 1];
     bytes[..text.len()].copy_from_slice(text);
     bytes[text.len()] = key.carrier.0;
     slice_of(&bytes[..=text.len()])
@@ -43,16 +56,38 @@ impl Slot {
     }
 }
 
+/// How many keys of a batch are on their way at a time: enough to keep memory busy, few enough to stay in the first cache.
+const GROUP: usize = 64;
+
+/// Lines of 64 bytes in a segment of the table: 64 KiB.
+const SEGMENT_LINES: usize = 1024;
+
+/// A key and its value.
+#[derive(Debug)]
+struct Entry<V> {
+    key: Packed,
+    value: V,
+}
+
+/// A key on its way to its slot.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    /// None: it does not fit.
+    packed: Option<Packed>,
+    at: Whereabouts<'a>,
+}
+
 /// The index of one partition.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Index<V> {
     hasher: FixedState,
-    /// One table per slice.
-    slices: Vec<HashTable<Slot>>,
+    table: Table<SEGMENT_LINES>,
     /// By slot; free ones are empty.
-    entries: Vec<Option<(NumberKey, V)>>,
+    entries: Chunks<Option<Entry<V>>>,
     /// The slot that was freed last is used first, so that undoing steps backwards restores the slots as well.
     free: Vec<Slot>,
+    /// Keys that do not fit their entry.
+    stored: StoredKeys,
 }
 
 impl<V> Index<V> {
@@ -60,9 +95,10 @@ impl<V> Index<V> {
     pub fn new(secret: u64) -> Self {
         Index {
             hasher: FixedState::with_seed(secret),
-            slices: std::iter::repeat_with(HashTable::new).take(usize::from(SLICES)).collect(),
-            entries: Vec::new(),
+            table: Table::new(),
+            entries: Chunks::default(),
             free: Vec::new(),
+            stored: StoredKeys::default(),
         }
     }
 
@@ -76,89 +112,193 @@ impl<V> Index<V> {
         self.len() == 0
     }
 
-    /// The slot of a key.
-    pub fn get(&self, key: &NumberKey) -> Option<Slot> {
-        self.find(key, self.whereabouts(key))
+    /// Bytes that the index takes: table, keys and values, without what values hold elsewhere.
+    pub fn memory_bytes(&self) -> usize {
+        let free = self.free.capacity() * size_of::<Slot>();
+        self.table.bytes() + self.entries.bytes() + free + self.stored.bytes()
     }
 
-    /// The slots of many keys: replaces `slots` by one answer per key, in their order. Keys may repeat.
+    /// The slot of a key.
+    pub fn get(&self, key: &NumberKey) -> Option<Slot> {
+        self.find(&self.query(key), key)
+    }
+
+    /// The slots of many keys: replaces `slots` by one answer per key, in their order. Keys may repeat. What is found is on
+    /// its way into the cache, value and all.
     pub fn lookup_batch<'k>(
         &self,
         keys: impl IntoIterator<Item = &'k NumberKey>,
         slots: &mut Vec<Option<Slot>>,
     ) {
         slots.clear();
-        slots.extend(keys.into_iter().map(|key| self.get(key)));
+        let mut keys = keys.into_iter();
+        let mut group: SmallVec<[(&NumberKey, Query<'_>, Option<u32>); GROUP]> = SmallVec::new();
+        loop {
+            // Three rounds, so that what one asks for has come when the next one reads it.
+            group.extend(keys.by_ref().take(GROUP).map(|key| {
+                let query = self.query(key);
+                query.at.prefetch();
+                (key, query, None)
+            }));
+            if group.is_empty() {
+                return;
+            }
+            for (_, query, candidate) in &mut group {
+                *candidate = query.at.candidate();
+                if let Some(slot) = *candidate {
+                    memory::prefetch(self.entries.get(slot as usize));
+                }
+            }
+            slots.extend(group.drain(..).map(|(key, query, candidate)| match candidate {
+                Some(slot) if self.holds(slot, &query, key) => Some(Slot(slot)),
+                None if query.at.ends_here() => None,
+                _ => self.find(&query, key),
+            }));
+        }
     }
 
     /// Adds an entry. Panics when the key is there already.
     pub fn insert(&mut self, key: NumberKey, value: V) -> Slot {
-        let (slice, hash) = self.whereabouts(&key);
-        assert!(self.find(&key, (slice, hash)).is_none(), "{key:?} is in the index already");
+        let packed = Packed::of(&key);
+        let (slice, hash) = self.hashes(&key, packed);
+        let query = Query { packed, at: self.table.whereabouts(slice, hash) };
+        assert!(self.find(&query, &key).is_none(), "{key:?} is in the index already");
+        let entry = Some(Entry { key: packed.unwrap_or_else(|| self.stored.put(key)), value });
         let slot = match self.free.pop() {
-            Some(slot) => slot,
+            Some(slot) => {
+                *self.entries.get_mut(slot.position()) = entry;
+                slot
+            }
             None => {
                 let next =
                     u32::try_from(self.entries.len()).expect("a partition has fewer than 2^32 numbers");
-                self.entries.push(None);
+                self.entries.push(entry);
                 Slot(next)
             }
         };
-        self.entries[slot.position()] = Some((key, value));
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.slices[slice].insert_unique(hash, slot, |slot| hasher.hash_one(key_in(entries, *slot)));
+        self.table.add(slice, hash, slot.0);
         slot
     }
 
     /// Takes an entry out. Its slot may serve another one from now on. Panics when there is none.
     pub fn remove(&mut self, slot: Slot) -> (NumberKey, V) {
-        let (slice, hash) = self.whereabouts(self.key(slot));
-        let found = self.slices[slice].find_entry(hash, |other| *other == slot);
-        found.expect("every entry is in its slice's table").remove();
+        let key = self.key(slot);
+        let (slice, hash) = self.hashes(&key, Packed::of(&key));
+        self.table.remove(slice, hash, slot.0);
         self.free.push(slot);
-        self.entries[slot.position()].take().expect("looked at above")
+        let entry = self.entries.get_mut(slot.position()).take().expect("looked at above");
+        if let Unpacked::Stored(position) = entry.key.unpack() {
+            self.stored.take(position);
+        }
+        (key, entry.value)
     }
 
     /// The key of an entry. Panics when there is none.
-    pub fn key(&self, slot: Slot) -> &NumberKey {
-        key_in(&self.entries, slot)
+    pub fn key(&self, slot: Slot) -> NumberKey {
+        match self.entry(slot).key.unpack() {
+            Unpacked::Whole(key) => key,
+            Unpacked::Stored(position) => self.stored.get(position).clone(),
+        }
     }
 
     /// The value of an entry. Panics when there is none.
     pub fn value(&self, slot: Slot) -> &V {
-        let (_, value) = self.entries[slot.position()].as_ref().expect(FREE);
-        value
+        &self.entry(slot).value
     }
 
     /// The value of an entry, to change it. Panics when there is none.
     pub fn value_mut(&mut self, slot: Slot) -> &mut V {
-        let (_, value) = self.entries[slot.position()].as_mut().expect(FREE);
-        value
+        &mut self.entries.get_mut(slot.position()).as_mut().expect(FREE).value
     }
 
     /// The entries of a slice, in the order of their keys.
     pub fn slice(&self, slice: u16) -> impl Iterator<Item = Slot> + use<V> {
-        let mut slots: Vec<Slot> = self.slices[usize::from(slice)].iter().copied().collect();
-        slots.sort_unstable_by(|a, b| self.key(*a).cmp(self.key(*b)));
+        let mut slots: Vec<Slot> = self.table.slots(slice).map(Slot).collect();
+        slots.sort_by_cached_key(|slot| self.key(*slot));
         slots.into_iter()
     }
 
-    /// The table that would hold a key, and the key's hash there.
-    fn whereabouts(&self, key: &NumberKey) -> (usize, u64) {
-        (usize::from(slice_of_key(key)), self.hasher.hash_one(key))
+    fn entry(&self, slot: Slot) -> &Entry<V> {
+        self.entries.get(slot.position()).as_ref().expect(FREE)
     }
 
-    fn find(&self, key: &NumberKey, (slice, hash): (usize, u64)) -> Option<Slot> {
-        self.slices[slice].find(hash, |slot| self.key(*slot) == key).copied()
+    /// The slice of a key, and its hash in there.
+    #[inline]
+    fn hashes(&self, key: &NumberKey, packed: Option<Packed>) -> (u16, u32) {
+        let hash = match packed {
+            Some(packed) => self.hasher.hash_one(packed.bits()),
+            None => self.hasher.hash_one(key),
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
+        let hash = (hash >> 32) as u32;
+        // The table takes zero for a free place.
+        (slice_of_key(key), hash.max(1))
+    }
+
+    #[inline]
+    fn query(&self, key: &NumberKey) -> Query<'_> {
+        let packed = Packed::of(key);
+        let (slice, hash) = self.hashes(key, packed);
+        Query { packed, at: self.table.whereabouts(slice, hash) }
+    }
+
+    #[inline]
+    fn find(&self, query: &Query<'_>, key: &NumberKey) -> Option<Slot> {
+        query.at.find(|slot| self.holds(slot, query, key)).map(Slot)
+    }
+
+    /// Whether the key of a slot is the one that is asked for.
+    #[inline]
+    fn holds(&self, slot: u32, query: &Query<'_>, key: &NumberKey) -> bool {
+        let own = self.entry(Slot(slot)).key;
+        match query.packed {
+            Some(packed) => own == packed,
+            None => matches!(own.unpack(), Unpacked::Stored(position) if self.stored.get(position) == key),
+        }
     }
 }
 
 const FREE: &str = "a slot stands for its entry until that is removed";
 
-fn key_in<V>(entries: &[Option<(NumberKey, V)>], slot: Slot) -> &NumberKey {
-    let (key, _) = entries[slot.position()].as_ref().expect(FREE);
-    key
+/// Keys that do not fit into 16 bytes, by a position of their own.
+#[derive(Debug, Default)]
+struct StoredKeys {
+    keys: Vec<Option<NumberKey>>,
+    free: Vec<u32>,
 }
+
+impl StoredKeys {
+    fn put(&mut self, key: NumberKey) -> Packed {
+        let position = self.free.pop().unwrap_or_else(|| {
+            self.keys.push(None);
+            u32::try_from(self.keys.len() - 1).expect("fewer than slots")
+        });
+        self.keys[position as usize] = Some(key);
+        Packed::stored(position)
+    }
+
+    fn take(&mut self, position: u32) {
+        self.keys[position as usize] = None;
+        self.free.push(position);
+    }
+
+    fn get(&self, position: u32) -> &NumberKey {
+        self.keys[position as usize].as_ref().expect("a stored key is there as long as its entry")
+    }
+
+    fn bytes(&self) -> usize {
+        let text = |key: &NumberKey| {
+            let len = key.number.as_str().len();
+            if len > INLINE_CHARS { len } else { 0 }
+        };
+        let texts = self.keys.iter().flatten().map(text).sum::<usize>();
+        let free = self.free.capacity() * size_of::<u32>();
+        texts + self.keys.capacity() * size_of::<Option<NumberKey>>() + free
+    }
+}
+
+/// Characters of a number that need no allocation.
+const INLINE_CHARS: usize = 24;
 
 #[cfg(test)]
 mod tests;

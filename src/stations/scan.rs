@@ -511,7 +511,7 @@ impl ScanStation {
     fn give_up(&mut self, slot: Slot) -> (u32, Progress) {
         self.touch(slot);
         let (key, number) = (self.index.key(slot), self.index.value(slot));
-        self.parked.take(key, number);
+        self.parked.take(&key, number);
         let number = self.index.value_mut(slot);
         let given = (number.parked, std::mem::take(&mut number.progress));
         number.forget();
@@ -621,11 +621,11 @@ impl ScanStation {
         for (slot, _) in &self.undo {
             let number = self.index.value(*slot);
             if number.is_vacant() {
-                sink(self.index.key(*slot), None);
+                sink(&self.index.key(*slot), None);
             } else {
                 bytes.clear();
                 bytes = postcard::to_extend(number, bytes).expect("a number always serialises into memory");
-                sink(self.index.key(*slot), Some(&bytes));
+                sink(&self.index.key(*slot), Some(&bytes));
             }
         }
     }
@@ -637,7 +637,7 @@ impl ScanStation {
             bytes.clear();
             bytes =
                 postcard::to_extend(self.index.value(slot), bytes).expect("a number serialises into memory");
-            sink(self.index.key(slot), &bytes);
+            sink(&self.index.key(slot), &bytes);
         }
     }
 
@@ -689,19 +689,19 @@ impl ScanStation {
     /// Takes back what the epoch did.
     pub fn rollback(&mut self, rules: &Rules) {
         while let Some((slot, before)) = self.undo.pop() {
-            self.parked.take(self.index.key(slot), self.index.value(slot));
+            self.parked.take(&self.index.key(slot), self.index.value(slot));
             match before {
                 None => {
                     self.index.remove(slot);
                 }
                 Some(mut before) => {
-                    self.parked.add(self.index.key(slot), &before);
+                    self.parked.add(&self.index.key(slot), &before);
                     before.queued = true;
                     let due = before.due(rules);
                     if due == Timestamp::MAX {
                         before.queued = false;
                     } else {
-                        self.timers.push(due, self.index.key(slot).clone());
+                        self.timers.push(due, self.index.key(slot));
                     }
                     *self.index.value_mut(slot) = *before;
                 }
