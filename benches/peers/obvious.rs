@@ -87,6 +87,8 @@ impl Scan {
 
 #[derive(Deserialize)]
 struct Command {
+    /// Ticks have none.
+    #[serde(default)]
     shipment_id: String,
     #[serde(flatten)]
     body: CommandBody,

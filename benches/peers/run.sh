@@ -27,6 +27,9 @@ while (($#)); do
 done
 wants() { [[ ,$only, == *,$1,* ]]; }
 
+# Errors say enough.
+export RUST_BACKTRACE=0
+
 say() { printf '== %s\n' "$*" >&2; }
 
 # 1. The programs. TLS is left out: the broker is on this machine.
@@ -83,11 +86,19 @@ workers = $workers
 # Time is the world's: the ticks are among the commands.
 clock = "input"
 
+# The world's days may be long ago.
+[retention]
+scans_days = 0
+commands_days = 0
+hops_days = 0
+command_results_days = 0
+dead_letters_days = 0
+
 [http]
 listen = ""
 TOML
 say "generating $scans scans of about $boxes boxes"
-"$built/dockside" topics apply -c "$dir/dockside.toml" >&2
+"$built/dockside" topics apply -c "$dir/dockside.toml" >/dev/null
 "$built/dockside" generate -c "$dir/dockside.toml" --scans "$scans" --plain "$boxes" --seed "$seed" >&2
 
 # 4. One program after the other.
