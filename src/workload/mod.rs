@@ -31,6 +31,7 @@ mod messages;
 mod numbers;
 mod parcels;
 mod places;
+mod plain;
 mod plan;
 mod replay_lines;
 mod rng;
@@ -64,6 +65,19 @@ pub enum Weather {
     Stormy,
 }
 
+/// What happens to shipments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stories {
+    /// Everything that happens: see [`Kind`].
+    All,
+    /// Nothing that two programs could tell differently: parcels that are registered before their first scan, travel
+    /// straight to the dock and are scanned in order, and readable scans only. Repeats and strangers' parcels remain.
+    Plain {
+        /// About how many parcels. The scans are divided among them, at least 6 each.
+        boxes: u64,
+    },
+}
+
 /// How messages find their partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keying {
@@ -82,6 +96,8 @@ pub struct WorldConfig {
     pub scans: u64,
     /// How much of them changes something.
     pub activity: Activity,
+    /// What happens to shipments.
+    pub stories: Stories,
     /// Whether order can matter.
     pub weather: Weather,
     /// How messages find their partition.
@@ -105,6 +121,7 @@ impl WorldConfig {
             seed,
             scans,
             activity: Activity::Real,
+            stories: Stories::All,
             weather: Weather::Calm,
             keying: Keying::Keyed,
             batch: 1,

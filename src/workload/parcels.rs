@@ -112,7 +112,7 @@ impl Shipment {
 }
 
 /// How many boxes a parcel shipment has: a few mostly, many sometimes, about 20 on average.
-fn boxes_of(planner: &mut Planner<'_>) -> usize {
+pub(crate) fn boxes_of(planner: &mut Planner<'_>) -> usize {
     let (low, high) =
         planner.rng.weighted(&[(250, (1, 3)), (480, (4, 15)), (215, (16, 50)), (55, (51, 200))]);
     let boxes = planner.rng.between(low, high);

@@ -12,7 +12,8 @@ use super::rng::Rng;
 use super::scans::{Bad, Extra, PlannedScan, Unit, What, Where};
 use crate::model::{Flag, Milestone, Timestamp};
 
-pub(crate) const HOUR_S: i64 = 3600;
+pub(crate) const MINUTE_S: i64 = 60;
+pub(crate) const HOUR_S: i64 = 60 * MINUTE_S;
 pub(crate) const DAY_S: i64 = 24 * HOUR_S;
 
 /// A command that will be written.
@@ -43,6 +44,8 @@ pub(crate) struct Habits {
     pub(crate) facility_scans: (i64, i64),
     /// Repeats in 1,000 scans.
     pub(crate) repeats_per_mille: u64,
+    /// Numbers in 1,000 scans that are written as somebody else would.
+    pub(crate) disguised_per_mille: u64,
     /// The largest parcel shipment.
     pub(crate) boxes_max: i64,
     /// How many sellers there are.
@@ -242,7 +245,7 @@ impl Planner<'_> {
             intent: draft.intent,
             named,
             zoneless: draft.what == What::Bad(Bad::Zone) || (at_fc && !bad && self.rng.chance(400)),
-            disguised: !bad && self.rng.chance(12),
+            disguised: !bad && self.rng.chance(self.habits.disguised_per_mille),
         };
         if scan.what == What::UnknownCode {
             scan.intent = ScanIntent::UnknownCode;
@@ -559,6 +562,6 @@ impl Planner<'_> {
     }
 }
 
-fn eta(at_s: i64) -> Extra {
+pub(crate) fn eta(at_s: i64) -> Extra {
     Extra::Eta(i32::try_from(at_s).expect("within the world's span"))
 }

@@ -226,6 +226,47 @@ fn the_mixture_is_as_described() {
 }
 
 #[test]
+fn a_plain_world_is_the_same_to_everybody() {
+    const IN_ORDER: [&str; 6] = [
+        "Shipper created a label",
+        "Picked up",
+        "Departed from facility",
+        "At local facility",
+        "Out for delivery",
+        "Delivered, dock",
+    ];
+    for (seed, scans, boxes) in [(1, 4_000, 300), (2, 20_000, 1_000), (3, 700, 500)] {
+        let stories = Stories::Plain { boxes };
+        let (phases, expected) =
+            written(WorldConfig { stories, partitions: 3, ..WorldConfig::new(seed, scans) });
+        let is_scans = |(phase, _): &(Phase, Vec<Kept>)| phase.kind == PhaseKind::Scans;
+        let first = phases.iter().position(is_scans).expect("scans");
+        assert!(phases[first..].iter().all(|(phase, _)| phase.kind != PhaseKind::Commands), "seed {seed}");
+        assert_eq!((expected.scans, expected.bad_commands), (scans, 0));
+        assert_eq!(expected.dead_letters.iter().sum::<u64>(), 0);
+
+        let mut seen = BTreeSet::new();
+        let mut reached: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for message in all(&phases).into_iter().filter(|message| message.topic == Topic::Scans) {
+            let key = message.key.expect("keyed");
+            let text = String::from_utf8(message.value).expect("UTF-8");
+            let number = std::str::from_utf8(&key).expect("ASCII");
+            assert!(text.contains(&format!(r#""tracking_id":"{number}""#)), "{text}");
+            let is_strangers = matches!(message.scans[0], ScanIntent::Foreign | ScanIntent::UnknownCode);
+            if is_strangers || !seen.insert(text.clone()) {
+                continue;
+            }
+            let rank = IN_ORDER.iter().position(|said| text.contains(said)).expect("a milestone");
+            let before = reached.insert(key, rank);
+            assert!(before.is_none_or(|before| before <= rank), "seed {seed}: {text}");
+        }
+        let wanted = boxes.min(scans / 6);
+        let numbers = reached.len() as u64;
+        assert!((wanted * 8 / 10..=wanted * 11 / 10).contains(&numbers), "{numbers} of {wanted} boxes");
+    }
+}
+
+#[test]
 fn memory_follows_what_is_under_way() {
     let mut world = World::new(WorldConfig::new(1, 200_000));
     let mut messages = Messages::default();

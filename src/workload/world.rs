@@ -11,10 +11,11 @@ use super::freight::freight_cohort;
 use super::messages::{Messages, Placed};
 use super::numbers::Numbers;
 use super::parcels::parcel_cohort;
+use super::plain::plain_cohort;
 use super::plan::{Habits, Plan, PlannedCommand, Planner};
 use super::rng::{Rng, mix};
 use super::scans::{PlannedScan, Unit, What, write_scan};
-use super::{Activity, Keying, Weather, WorldConfig};
+use super::{Activity, Keying, Stories, Weather, WorldConfig};
 use crate::model::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp, partition_of};
 
 /// A part of the world, closed by a tick.
@@ -96,9 +97,14 @@ impl World {
         let small = config.scans < 10_000;
         let step_s = if small { 12 * 3600 } else { 8 * 3600 };
         let launch_days = (config.scans / 2000).clamp(14, 60);
-        let facility_scans = match config.activity {
-            Activity::Real => (6, 9),
-            Activity::Hot => {
+        let facility_scans = match (config.stories, config.activity) {
+            (Stories::Plain { boxes }, _) => {
+                let scans_per_box = config.scans / boxes.max(1);
+                let facilities = i64::try_from(scans_per_box).unwrap_or(i64::MAX).clamp(6, 200) - 5;
+                (facilities, facilities)
+            }
+            (Stories::All, Activity::Real) => (6, 9),
+            (Stories::All, Activity::Hot) => {
                 let most = i64::try_from(config.scans / 40).unwrap_or(i64::MAX).clamp(9, 55);
                 (most * 2 / 3, most)
             }
@@ -110,11 +116,16 @@ impl World {
             step_s,
             facility_scans,
             repeats_per_mille: if config.activity == Activity::Real { 52 } else { 120 },
+            disguised_per_mille: if config.stories == Stories::All { 12 } else { 0 },
             boxes_max: i64::try_from(boxes_max).expect("small"),
             accounts: 3 + config.scans / 5000,
         };
         World {
-            launch_steps: launch_days * 86_400 / u64::try_from(step_s).expect("positive"),
+            launch_steps: match config.stories {
+                Stories::All => launch_days * 86_400 / u64::try_from(step_s).expect("positive"),
+                // All at once, so that every command comes before every scan.
+                Stories::Plain { .. } => 1,
+            },
             habits,
             numbers: Numbers::new(config.seed),
             units: Units::default(),
@@ -206,8 +217,11 @@ impl World {
     /// Plans a shipment (or more), and with it its share of foreign parcels and unreadable scans.
     fn launch(&mut self, step: i64) {
         let before = self.planned;
+        let plain = self.config.stories != Stories::All;
         self.cohort(step, |planner| {
-            if planner.rng.chance(150) {
+            if plain {
+                plain_cohort(planner);
+            } else if planner.rng.chance(150) {
                 freight_cohort(planner);
             } else {
                 parcel_cohort(planner);
@@ -215,6 +229,9 @@ impl World {
         });
         while self.planned_foreign * 20 < self.planned && self.planned < self.config.scans {
             self.planned_foreign += self.cohort(step, |planner| planner.foreign_parcel());
+        }
+        if plain {
+            return;
         }
         let added = self.planned - before;
         self.cohort(step, |planner| {

@@ -23,9 +23,12 @@ free_port() {
     done
 }
 
-# broker PROPERTIES LOG: a broker in the background; its process id is in $!.
+# broker PROPERTIES LOG: a broker in the background; its process id is in $!. It is small and starts quickly; who measures
+# something sets DOCKSIDE_BROKER_JAVA instead.
 broker() {
-    java -Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+    local java=${DOCKSIDE_BROKER_JAVA:--Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1}
+    # shellcheck disable=SC2086
+    java $java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
         -cp "$libs/*" kafka.Kafka "$1" >>"$2" 2>&1 </dev/null &
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::workload::{Activity, Keying, Weather, WorldConfig};
+use crate::workload::{Activity, Keying, Stories, Weather, WorldConfig};
 
 /// What the world is like.
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub(super) struct WorldArgs {
     /// Short for --activity hot.
     #[arg(long, conflicts_with = "activity")]
     hot: bool,
+    /// About so many parcels that nothing happens to, all registered before the first scan, scanned in order.
+    #[arg(long, value_name = "BOXES", value_parser = clap::value_parser!(u64).range(1..))]
+    plain: Option<u64>,
     /// Commands and scans by timestamp, instead of in phases.
     #[arg(long)]
     stormy: bool,
@@ -43,6 +46,7 @@ impl WorldArgs {
         let is_hot = self.hot || self.activity == ActivityArg::Hot;
         WorldConfig {
             activity: if is_hot { Activity::Hot } else { Activity::Real },
+            stories: self.plain.map_or(Stories::All, |boxes| Stories::Plain { boxes }),
             weather: if self.stormy { Weather::Stormy } else { Weather::Calm },
             keying: if self.unkeyed { Keying::Unkeyed } else { Keying::Keyed },
             batch: self.batch,

@@ -1,0 +1,330 @@
+//! The referee: runs a program until it has done its work, measures it, and counts what it came to.
+//!
+//! `watch` starts a program and waits until its group has read everything that is there, its own intermediate topics
+//! included (or, without a group, until it ends by itself). Leaves: name, seconds, CPU seconds and peak memory in MiB, as a
+//! line of tab-separated values. CPU is user and system time of the whole process from its start, as the system counts it.
+//!
+//! `transitions` reads what a program wrote. Leaves: how many box transitions it told, how many different ones, and a
+//! digest of these, in a line: programs that did the same work show the same. From box events each record is one; from
+//! `shipments` they are what its documents, the last of each shipment, list as reached.
+
+#[path = "client.rs"]
+mod client;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use client::{REQUEST, all_partitions, consumer_config};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// Clock ticks in a second: what Linux counts a process's time in.
+const TICKS_PER_S: f64 = 100.0;
+/// A distance of up to so many offsets may be control records only, and is looked at.
+const LOOKED_AT: i64 = 1_000;
+/// The milestones that a box reaches one after the other.
+const RANKED: [&str; 8] = [
+    "LABEL_CREATED",
+    "PICKED_UP",
+    "IN_TRANSIT",
+    "AT_DESTINATION",
+    "OUT_FOR_DELIVERY",
+    "ARRIVED_AT_FC",
+    "PARTIALLY_DELIVERED",
+    "DELIVERED",
+];
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// The brokers to ask first.
+    #[arg(long)]
+    bootstrap: String,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs a program and measures it.
+    Watch {
+        /// How it is called in the table.
+        #[arg(long)]
+        name: String,
+        /// Its consumer group.
+        #[arg(long)]
+        group: Option<String>,
+        /// What the group reads, inputs first, each behind those that it is made from.
+        #[arg(long, value_delimiter = ',')]
+        topics: Vec<String>,
+        /// After so many seconds it has failed.
+        #[arg(long, default_value_t = 1800)]
+        patience_s: u64,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Counts box transitions.
+    Transitions {
+        /// A topic of box events.
+        #[arg(long, required_unless_present = "shipments")]
+        box_events: Option<String>,
+        /// Or the topic of dockside's shipments.
+        #[arg(long)]
+        shipments: Option<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let Args { bootstrap, task } = Args::parse();
+    let line = match task {
+        Task::Watch { name, group, topics, patience_s, command } => {
+            let lag = group.map(|group| Lag::of(&bootstrap, &group, topics)).transpose()?;
+            let Measured { wall_s, cpu_s, peak_mib } = watch(&command, lag.as_ref(), patience_s)?;
+            format!("{name}\t{wall_s:.2}\t{cpu_s:.2}\t{peak_mib}")
+        }
+        Task::Transitions { box_events: Some(topic), .. } => Transitions::of_box_events(&bootstrap, &topic)?,
+        Task::Transitions { shipments, .. } => {
+            Transitions::of_shipments(&bootstrap, &shipments.context("a topic")?)?
+        }
+    };
+    writeln!(std::io::stdout(), "{line}").context("stdout is closed")
+}
+
+struct Measured {
+    wall_s: f64,
+    cpu_s: f64,
+    peak_mib: u64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the referee holds the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Runs a program until nothing is left to do, or until it ends if there is no lag to watch.
+fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measured> {
+    let start = now();
+    // Its words go where ours go: stdout is for the figures.
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .stdout(Stdio::from(std::io::stderr()))
+        .spawn()
+        .with_context(|| command[0].clone())?;
+    let measured = until_done(&child, start, lag, Duration::from_secs(patience_s));
+    if lag.is_some() || measured.is_err() {
+        end(&mut child)?;
+    }
+    let status = child.wait()?;
+    let measured = measured?;
+    if lag.is_none() && !status.success() {
+        bail!("{}: {status}", command[0]);
+    }
+    Ok(measured)
+}
+
+/// Asks it to end, as an operator would.
+fn end(child: &mut Child) -> Result<()> {
+    let asked = Command::new("kill").arg(child.id().to_string()).status()?;
+    if !asked.success() && child.try_wait()?.is_none() {
+        child.kill()?;
+    }
+    Ok(())
+}
+
+fn until_done(child: &Child, start: Instant, lag: Option<&Lag>, patience: Duration) -> Result<Measured> {
+    let mut peak_mib = 0;
+    let mut before: Option<(Positions, Measured)> = None;
+    loop {
+        let wall_s = (now() - start).as_secs_f64();
+        let (is_over, cpu_s) = stat(child.id())?;
+        peak_mib = peak(child.id()).unwrap_or(peak_mib);
+        let measured = Measured { wall_s, cpu_s, peak_mib };
+        match lag {
+            None if is_over => return Ok(measured),
+            None => {}
+            Some(_) if is_over => bail!("the program ended before its work was done"),
+            // Reading one topic writes to another, maybe to one that was looked at already: twice the same is quiet.
+            Some(lag) => match (lag.positions_if_drained()?, before.take()) {
+                (Some(positions), Some((same, first))) if positions == same => return Ok(first),
+                (positions, _) => before = positions.map(|positions| (positions, measured)),
+            },
+        }
+        if wall_s > patience.as_secs_f64() {
+            bail!("after {wall_s:.0} s there is still work to do");
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Whether a process of ours has ended (it is kept until somebody waits for it), and its CPU time so far.
+fn stat(id: u32) -> Result<(bool, f64)> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name, in brackets, may hold anything.
+    let (_, rest) = text.rsplit_once(')').context("a name in brackets")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok((fields[0] == "Z", ticks / TICKS_PER_S))
+}
+
+/// The most memory that it had; none once it has ended.
+fn peak(id: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? / 1024)
+}
+
+/// The next offset of each partition of each topic.
+type Positions = BTreeMap<(usize, i32), i64>;
+
+/// What a group has still to read.
+struct Lag {
+    topics: Vec<String>,
+    group: BaseConsumer,
+    /// Reads what lies between a position and the end.
+    reader: BaseConsumer,
+}
+
+impl Lag {
+    fn of(bootstrap: &str, group: &str, topics: Vec<String>) -> Result<Lag> {
+        let reader = consumer_config(bootstrap, "peer-referee").create()?;
+        Ok(Lag { topics, group: consumer_config(bootstrap, group).create()?, reader })
+    }
+
+    /// The group's positions, if there is no record behind any of them.
+    fn positions_if_drained(&self) -> Result<Option<Positions>> {
+        let mut positions = BTreeMap::new();
+        for (nth, topic) in self.topics.iter().enumerate() {
+            let committed = self.group.committed_offsets(all_partitions(&self.group, topic)?, REQUEST)?;
+            for element in committed.elements() {
+                let partition = element.partition();
+                let (low, high) = self.group.fetch_watermarks(topic, partition, REQUEST)?;
+                let next = match element.offset() {
+                    Offset::Offset(next) => next.max(low),
+                    _ => low,
+                };
+                if high - next > LOOKED_AT || (high > next && self.has_records(topic, partition, next)?) {
+                    return Ok(None);
+                }
+                positions.insert((nth, partition), next);
+            }
+        }
+        Ok(Some(positions))
+    }
+
+    /// Whether there is more than control records.
+    fn has_records(&self, topic: &str, partition: i32, from: i64) -> Result<bool> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(from))?;
+        self.reader.assign(&list)?;
+        let answer = match self.reader.poll(REQUEST) {
+            Some(Ok(_)) => true,
+            Some(Err(KafkaError::PartitionEOF(_))) => false,
+            Some(Err(error)) => return Err(error.into()),
+            None => bail!("{topic}-{partition} does not answer"),
+        };
+        self.reader.unassign()?;
+        Ok(answer)
+    }
+}
+
+/// Shipment, box and milestone, each with how often it was told.
+#[derive(Default)]
+struct Transitions {
+    told: u64,
+    different: BTreeSet<(String, String, String)>,
+}
+
+#[derive(Deserialize)]
+struct BoxEvent {
+    shipment_id: String,
+    box_id: String,
+    milestone: String,
+}
+
+#[derive(Deserialize)]
+struct ShipmentDocument {
+    shipment_id: String,
+    boxes: Vec<BoxDocument>,
+}
+
+#[derive(Deserialize)]
+struct BoxDocument {
+    box_id: String,
+    milestones: BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+impl Transitions {
+    fn of_box_events(bootstrap: &str, topic: &str) -> Result<String> {
+        let mut transitions = Transitions::default();
+        each_record(bootstrap, topic, |_, value| {
+            let BoxEvent { shipment_id, box_id, milestone } = serde_json::from_slice(value)?;
+            transitions.add(shipment_id, box_id, milestone);
+            Ok(())
+        })?;
+        Ok(transitions.line())
+    }
+
+    fn of_shipments(bootstrap: &str, topic: &str) -> Result<String> {
+        let mut last = BTreeMap::new();
+        each_record(bootstrap, topic, |key, value| {
+            last.insert(key.to_vec(), value.to_vec());
+            Ok(())
+        })?;
+        let mut transitions = Transitions::default();
+        for document in last.values().filter(|document| !document.is_empty()) {
+            let ShipmentDocument { shipment_id, boxes } = serde_json::from_slice(document)?;
+            for BoxDocument { box_id, milestones } in boxes {
+                for milestone in milestones.into_keys().filter(|name| RANKED.contains(&name.as_str())) {
+                    transitions.add(shipment_id.clone(), box_id.clone(), milestone);
+                }
+            }
+        }
+        Ok(transitions.line())
+    }
+
+    fn add(&mut self, shipment_id: String, box_id: String, milestone: String) {
+        self.told += 1;
+        self.different.insert((shipment_id, box_id, milestone));
+    }
+
+    fn line(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (shipment_id, box_id, milestone) in &self.different {
+            hasher.update(format!("{shipment_id} {box_id} {milestone}\n"));
+        }
+        let digest: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}\t{}\t{digest}", self.told, self.different.len())
+    }
+}
+
+/// Hands on the key and the value of every committed record, partition by partition in order.
+fn each_record(bootstrap: &str, topic: &str, mut sink: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    let consumer: BaseConsumer = consumer_config(bootstrap, "peer-referee").create()?;
+    let mut partitions = all_partitions(&consumer, topic)?;
+    partitions.set_all_offsets(Offset::Beginning)?;
+    consumer.assign(&partitions)?;
+    let mut open = partitions.count();
+    while open > 0 {
+        match consumer.poll(REQUEST) {
+            Some(Ok(message)) => {
+                sink(message.key().unwrap_or_default(), message.payload().unwrap_or_default())?;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(error)) => return Err(error.into()),
+            None => bail!("{topic} does not answer"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The same scans through dockside and through other programs, on one throwaway broker, each in its turn: a table of how
+# fast they were, and whether they came to the same.
+#
+#   benches/peers/run.sh [--scans N] [--boxes N] [--seed S] [--partitions P] [--workers W] [--only NAME,NAME...]
+#
+# The names are count, dockside, obvious, streams-memory and streams-rocksdb. Wants cargo, Java 17 and Maven, and about
+# 5 GB of memory. README.md beside it says what each program does.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+scans=500000 boxes=35000 seed=1 partitions=8 workers=$(nproc)
+only=count,dockside,obvious,streams-memory,streams-rocksdb
+while (($#)); do
+    case $1 in
+    --scans | --boxes | --seed | --partitions | --workers | --only)
+        (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
+        printf -v "${1#--}" '%s' "$2"
+        shift 2
+        ;;
+    *)
+        sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+    esac
+done
+wants() { [[ ,$only, == *,$1,* ]]; }
+
+# Errors say enough.
+export RUST_BACKTRACE=0
+
+say() { printf '== %s\n' "$*" >&2; }
+
+# 1. The programs. TLS is left out: the broker is on this machine.
+say "building"
+(cd "$root" && cargo build -q --release --locked --no-default-features --features edge --bin dockside \
+    --example peer-count --example peer-obvious --example peer-referee)
+built=${CARGO_TARGET_DIR:-$root/target}/release
+libs=$("$root/tests/kafka/fetch.sh")
+if [[ $only == *streams* ]]; then
+    mvn -q -B -Dstyle.color=never -f "$here/streams/pom.xml" compile dependency:copy-dependencies >&2
+fi
+
+# 2. A broker that ends with this script, however it ends: its stdin closes.
+dir=$(mktemp -d)
+broker=
+cleanup() {
+    exec 7>&- || true
+    if [[ -n $broker ]]; then wait "$broker" 2>/dev/null || true; fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+mkfifo "$dir/stdin"
+DOCKSIDE_BROKER_JAVA="-Xms1g -Xmx1g -XX:+UseG1GC" "$root/tests/kafka/broker.sh" run <"$dir/stdin" >"$dir/port" &
+broker=$!
+exec 7>"$dir/stdin"
+say "starting a broker"
+until [[ -s $dir/port ]]; do
+    kill -0 "$broker" 2>/dev/null || { echo "the broker did not start" >&2; exit 1; }
+    sleep 0.1
+done
+bootstrap=127.0.0.1:$(cat "$dir/port")
+
+# topic NAME: one for a peer's outputs. The world's times may lie ahead of the broker's clock.
+topic() {
+    java -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$libs/*" \
+        org.apache.kafka.tools.TopicCommand --bootstrap-server "$bootstrap" --create --topic "$1" \
+        --partitions "$partitions" --replication-factor 1 --config compression.type=producer \
+        --config retention.ms=-1 --config message.timestamp.after.max.ms=9223372036854775807 >/dev/null
+}
+
+# 3. The inputs, once for all.
+cat >"$dir/dockside.toml" <<TOML
+[kafka]
+bootstrap_servers = "$bootstrap"
+topic_prefix = "peers."
+group_id = "peers.dockside"
+instance = "peers"
+replication = 1
+
+[engine]
+partitions = $partitions
+workers = $workers
+# Time is the world's: the ticks are among the commands.
+clock = "input"
+
+# The world's days may be long ago.
+[retention]
+scans_days = 0
+commands_days = 0
+hops_days = 0
+command_results_days = 0
+dead_letters_days = 0
+
+[http]
+listen = ""
+TOML
+say "generating $scans scans of about $boxes boxes"
+"$built/dockside" topics apply -c "$dir/dockside.toml" >/dev/null
+"$built/dockside" generate -c "$dir/dockside.toml" --scans "$scans" --plain "$boxes" --seed "$seed" >&2
+
+# 4. One program after the other.
+referee() { "$built/examples/peer-referee" --bootstrap "$bootstrap" "$@"; }
+# measure NAME REFEREE-ARGUMENT... -- COMMAND...
+measure() {
+    local name=$1
+    shift
+    say "running $name"
+    referee watch --name "$name" "$@" 2>"$dir/$name.log" >>"$dir/figures" || { tail -n 40 "$dir/$name.log" >&2; exit 1; }
+}
+came_to() { printf '%s\t%s\n' "$1" "$(shift; referee transitions "$@")" >>"$dir/transitions"; }
+
+: >"$dir/figures"
+: >"$dir/transitions"
+if wants count; then
+    measure count -- "$built/examples/peer-count" --bootstrap "$bootstrap" --inputs peers.
+    grep -qx "$scans" "$dir/count.log" || { echo "it counted $(cat "$dir/count.log") scans" >&2; exit 1; }
+fi
+if wants dockside; then
+    measure dockside --group peers.dockside --topics peers.commands,peers.scans,peers.hops -- \
+        "$built/dockside" run -c "$dir/dockside.toml"
+    came_to dockside --shipments peers.shipments
+fi
+if wants obvious; then
+    for name in box-events receiving-plan; do topic "peers.obvious.$name"; done
+    measure obvious -- "$built/examples/peer-obvious" --bootstrap "$bootstrap" --inputs peers. \
+        --outputs peers.obvious. --workers "$workers"
+    came_to obvious --box-events peers.obvious.box-events
+fi
+for store in memory rocksdb; do
+    name=streams-$store
+    wants "$name" || continue
+    for output in registrations box-events receiving-plan; do topic "peers.$name.$output"; done
+    measure "$name" --group "peers.$name." \
+        --topics "peers.commands,peers.scans,peers.$name.registrations,peers.$name.box-events" -- \
+        java -Xms1g -Xmx4g -XX:+UseParallelGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+        -cp "$here/streams/target/classes:$here/streams/target/libs/*" \
+        peers.Main "$bootstrap" peers. "peers.$name." "$workers" "$store" "$dir/stores"
+    came_to "$name" --box-events "peers.$name.box-events"
+done
+
+# 5. The table, and the verdict.
+awk -F '\t' -v scans="$scans" '
+    NR == FNR { told[$1] = $2; different[$1] = $3; digest[$1] = $4; next }
+    FNR == 1 {
+        row = "%-16s %8s %10s %8s %12s %9s %12s %10s  %s\n"
+        printf row, "program", "wall s", "scans/s", "CPU s", "scans/CPU-s", "peak MiB", "transitions", "different", "digest"
+    }
+    {
+        rate = sprintf("%.0f", scans / $2); per_cpu = sprintf("%.0f", scans / $3)
+        printf row, $1, $2, rate, $3, per_cpu, $4, told[$1], different[$1], digest[$1]
+    }' "$dir/transitions" "$dir/figures"
+awk -F '\t' '
+    $2 != $3 { printf "%s told transitions more than once\n", $1; bad = 1 }
+    NR == 1 { digest = $4 }
+    $4 != digest { printf "%s came to something else\n", $1; bad = 1 }
+    END { exit bad }' "$dir/transitions" >&2
+say "all came to the same box transitions"
