@@ -6,6 +6,7 @@
 //! long their tracking IDs are together; the sums are asserted in the measured part. At the end, budget B1: `shape_borrowed`
 //! and simd-json in turn, pass by pass, and the ratio of their medians.
 
+mod parsers;
 mod shared;
 
 use std::hint::black_box;
@@ -15,10 +16,11 @@ use criterion::Throughput;
 use dockside::decode::{Context, Decoder, Part};
 use dockside::model::Timestamp;
 use dockside::stations::Rules;
-use dockside::workload::{Meaning, Messages, ScanIntent, World, WorldConfig};
+use dockside::workload::{WorldConfig, readable_scans};
 use serde::Deserialize;
 use serde_json::Value;
 
+use parsers::{READABLE, Seen, Simd, see_borrowed};
 use shared::{Bench, stopwatch};
 
 /// What is measured.
@@ -60,7 +62,7 @@ fn main() {
 /// B1: the median pass of `shape_borrowed` and of simd-json, taken in turn.
 fn in_turn(feed: &Feed, turns: usize) -> (Duration, Duration) {
     let mut decoder = Decoder::new();
-    let mut simd = Simd { buffers: simd_json::Buffers::default(), text: Vec::new() };
+    let mut simd = Simd::default();
     let passes = (0..turns).map(|_| {
         let ours = pass(feed, |message, seen| with_shape(&mut decoder, feed, message, seen));
         (ours, pass(feed, |message, seen| simd.read(feed.shape, &message.bytes, seen)))
@@ -99,37 +101,11 @@ struct Feed {
     expected: Seen,
 }
 
-/// What every reader must report of a feed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Seen {
-    scans: usize,
-    tracking_id_bytes: usize,
-}
-
-impl Seen {
-    fn scan(&mut self, tracking_id: &str) {
-        self.scans += 1;
-        self.tracking_id_bytes += tracking_id.len();
-    }
-}
-
 /// Readable scans of a world, one per message.
 fn objects(settings: &Settings) -> Vec<Message> {
-    let mut world = World::new(WorldConfig::new(settings.seed, settings.world_scans));
-    let mut readable = Vec::new();
-    let mut messages = Messages::default();
-    while world.next_phase(&mut messages).is_some() {
-        for message in messages.iter() {
-            if let Meaning::Scans([intent]) = message.meaning
-                && !matches!(intent, ScanIntent::Bad(_))
-            {
-                readable.push(Message { record_time: message.timestamp, bytes: message.value.to_vec() });
-            }
-        }
-    }
-    let step = readable.len() / settings.scans;
-    assert!(step > 0, "the world has fewer than {} readable scans", settings.scans);
-    readable.into_iter().step_by(step).take(settings.scans).collect()
+    let world = WorldConfig::new(settings.seed, settings.world_scans);
+    let scans = readable_scans(world, settings.scans).into_iter();
+    scans.map(|(record_time, bytes)| Message { record_time, bytes }).collect()
 }
 
 fn joined(objects: &[Message], between: &[u8]) -> Message {
@@ -193,7 +169,7 @@ fn measure(bench: &mut Bench, feed: &Feed) {
     bench.case(&group, "serde_json_value", throughput(), || {
         pass(feed, |message, seen| with_serde_json(feed.shape, &message.bytes, seen, see_value))
     });
-    let mut simd = Simd { buffers: simd_json::Buffers::default(), text: Vec::new() };
+    let mut simd = Simd::default();
     bench.case(&group, "simd_json_borrowed", throughput(), || {
         pass(feed, |message, seen| simd.read(feed.shape, &message.bytes, seen))
     });
@@ -211,58 +187,10 @@ fn pass(feed: &Feed, mut read: impl FnMut(&Message, &mut Seen)) -> Duration {
     took
 }
 
-/// The fields of a scan, borrowed. It refuses strings with escapes, which the world does not write.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
-struct Borrowed<'a> {
-    scan_id: Option<&'a str>,
-    carrier: Option<&'a str>,
-    #[serde(borrow)]
-    tracking_id: Option<&'a str>,
-    code: Option<&'a str>,
-    code_set: Option<&'a str>,
-    milestone: Option<&'a str>,
-    event_time: Option<&'a str>,
-    location: Option<BorrowedLocation<'a>>,
-    reason: Option<&'a str>,
-    eta: Option<&'a str>,
-    appointment: Option<BorrowedAppointment<'a>>,
-    #[serde(default)]
-    retracts: Option<Vec<&'a str>>,
-    description: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
-struct BorrowedLocation<'a> {
-    facility: Option<&'a str>,
-    city: Option<&'a str>,
-    state: Option<&'a str>,
-    postal_code: Option<&'a str>,
-    country: Option<&'a str>,
-    #[serde(borrow)]
-    fc: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "parsed like ours, so that the work is the same")]
-struct BorrowedAppointment<'a> {
-    start: Option<&'a str>,
-    #[serde(borrow)]
-    end: Option<&'a str>,
-}
-
-fn see_borrowed(scan: &Borrowed<'_>, seen: &mut Seen) {
-    black_box(scan);
-    seen.scan(scan.tracking_id.expect("a scan has a number"));
-}
-
 fn see_value(scan: &Value, seen: &mut Seen) {
     black_box(scan);
     seen.scan(scan["tracking_id"].as_str().expect("a scan has a number"));
 }
-
-const READABLE: &str = "a readable scan is JSON";
 
 /// The learned reader, without asking what the fields mean.
 fn with_shape(decoder: &mut Decoder, feed: &Feed, message: &Message, seen: &mut Seen) {
@@ -301,35 +229,5 @@ fn with_serde_json<'a, T: Deserialize<'a>>(
             let scans = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
             scans.for_each(|scan| see(&scan.expect(READABLE), seen));
         }
-    }
-}
-
-/// simd-json with everything it can use again: it rewrites what it reads, so each text is copied first.
-struct Simd {
-    buffers: simd_json::Buffers,
-    text: Vec<u8>,
-}
-
-impl Simd {
-    fn read(&mut self, shape: &str, bytes: &[u8], seen: &mut Seen) {
-        match shape {
-            "object" => self.object(bytes, seen),
-            "array" => {
-                let Simd { buffers, text } = self;
-                text.clear();
-                text.extend_from_slice(bytes);
-                let scans: Vec<Borrowed<'_>> =
-                    simd_json::serde::from_slice_with_buffers(text, buffers).expect(READABLE);
-                scans.iter().for_each(|scan| see_borrowed(scan, seen));
-            }
-            _ => bytes.split(|byte| *byte == b'\n').for_each(|line| self.object(line, seen)),
-        }
-    }
-
-    fn object(&mut self, bytes: &[u8], seen: &mut Seen) {
-        let Simd { buffers, text } = self;
-        text.clear();
-        text.extend_from_slice(bytes);
-        see_borrowed(&simd_json::serde::from_slice_with_buffers(text, buffers).expect(READABLE), seen);
     }
 }

@@ -9,16 +9,14 @@ mod shared;
 mod simplest;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::Throughput;
 use dockside::engine::digest::Latest;
-use dockside::engine::log::{Broker, Outbox, Record, Sim, SimMember};
-use dockside::engine::worker::{Turn, Worker, WorkerConfig};
-use dockside::model::{Partition, Timestamp, Topic};
-use dockside::stations::{ClockSource, Counters, Rules};
-use dockside::workload::{Activity, Messages, World, WorldConfig};
+use dockside::engine::log::{Broker, Record, Sim};
+use dockside::model::{self, Topic};
+use dockside::stations::Counters;
+use dockside::workload::{Activity, Feed, Lone, PARTITION, WorldConfig};
 
 use shared::{Bench, stopwatch};
 use simplest::Program;
@@ -35,14 +33,12 @@ struct Settings {
 const FULL: Settings = Settings { seed: 1, scans: 400_000, delivered_per_mille: 100 };
 const SMALL: Settings = Settings { seed: 1, scans: 5_000, delivered_per_mille: 100 };
 
-const PARTITION: Partition = Partition(0);
-
 fn main() {
     let mut bench = Bench::from_args(10, 10);
     let settings = if bench.is_measured() { FULL } else { SMALL };
     let mut rows = Vec::new();
     for (name, activity) in [("hot", Activity::Hot), ("real", Activity::Real)] {
-        let feed = Feed::new(&settings, activity);
+        let feed = Feed::new(WorldConfig { activity, ..WorldConfig::new(settings.seed, settings.scans) });
         let outputs = check(&settings, &feed);
         let throughput = || Throughput::ElementsAndBytes { elements: feed.scans, bytes: feed.bytes };
         let group = format!("engine/{name}");
@@ -66,48 +62,6 @@ fn main() {
     bench.finish();
 }
 
-/// A world, ready to be written.
-struct Feed {
-    /// The records of each phase, and the tick that closes it.
-    phases: Vec<(Outbox, Outbox)>,
-    scans: u64,
-    commands: u64,
-    /// Bytes of scans.
-    bytes: u64,
-}
-
-impl Feed {
-    fn new(settings: &Settings, activity: Activity) -> Feed {
-        let config = WorldConfig { activity, ..WorldConfig::new(settings.seed, settings.scans) };
-        let mut world = World::new(config);
-        let mut feed = Feed { phases: Vec::new(), scans: 0, commands: 0, bytes: 0 };
-        let mut messages = Messages::default();
-        while let Some(phase) = world.next_phase(&mut messages) {
-            let mut written = Outbox::default();
-            for message in messages.iter() {
-                if message.topic == Topic::Scans {
-                    feed.bytes += message.value.len() as u64;
-                }
-                written.push(
-                    message.topic,
-                    PARTITION,
-                    message.timestamp,
-                    message.key,
-                    Some(message.value),
-                    &[],
-                );
-            }
-            let mut tick = Outbox::default();
-            tick.push(Topic::Commands, PARTITION, phase.tick, None, Some(br#"{"type":"tick"}"#), &[]);
-            feed.phases.push((written, tick));
-        }
-        feed.scans = world.expected().scans;
-        feed.commands = world.expected().commands;
-        assert_eq!(feed.scans, settings.scans, "a world has the scans that it was asked for");
-        feed
-    }
-}
-
 /// A run of the engine.
 struct Ran {
     log: Sim,
@@ -116,36 +70,15 @@ struct Ran {
 }
 
 fn with_engine(feed: &Feed) -> Ran {
-    let log = Sim::new(1);
-    let config =
-        WorkerConfig { clock: ClockSource::Input, close_when_drained: true, ..WorkerConfig::default() };
-    let member = log.join("worker").expect("the log is in memory");
-    let mut worker = Worker::new(member, Arc::new(Rules::embedded()), config);
-    let (mut now, mut took) = (Timestamp(0), Duration::ZERO);
-    for (written, tick) in &feed.phases {
-        for records in [written, tick] {
-            log.append(records).expect("the log is in memory");
-            took += stopwatch(|| drain(&mut worker, &mut now)).1;
-        }
+    let mut lone = Lone::new();
+    let mut took = Duration::ZERO;
+    for records in feed.appends() {
+        lone.append(records);
+        took += stopwatch(|| lone.drain()).1;
     }
-    let counters = worker.counters();
-    assert_eq!(log.lag().expect("the log is in memory"), 0, "everything was read");
-    assert_eq!(counters.read, feed.scans, "every scan was read");
-    assert_eq!(counters.read, counters.accounted(), "the books balance");
-    Ran { log, counters, took }
-}
-
-/// Turns until nothing is left to do.
-fn drain(worker: &mut Worker<SimMember>, now: &mut Timestamp) {
-    let mut quiet = 0;
-    while quiet < 2 {
-        *now = now.plus_ms(1);
-        match worker.turn(*now).expect("a log without faults") {
-            Turn::Idle => quiet += 1,
-            Turn::Worked | Turn::Committed(_) => quiet = 0,
-            Turn::Undone | Turn::Fenced => unreachable!("a log without faults"),
-        }
-    }
+    lone.assert_complete(feed);
+    let counters = lone.worker.counters();
+    Ran { log: lone.log, counters, took }
 }
 
 fn with_simplest(feed: &Feed) -> (Program, Duration) {

@@ -7,6 +7,7 @@
 //! The `u128` peers are given the packed number for nothing: packing a text is not measured, and they hold no text.
 
 mod shared;
+mod tables;
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -14,11 +15,11 @@ use std::time::Duration;
 
 use criterion::Throughput;
 use dashmap::DashMap;
-use dockside::index::{Index, Slot};
-use dockside::model::{CarrierId, NumberKey, TrackingNumber};
+use dockside::{index, model};
 use foldhash::fast::FixedState;
 
 use shared::{Bench, stopwatch};
+use tables::{Found, Ours, Queries, Table, filled, packed, text};
 
 /// What is measured.
 struct Settings {
@@ -41,8 +42,9 @@ fn main() {
     let mut bench = Bench::from_args(30, 3);
     let settings = if bench.is_measured() { FULL } else { SMALL };
     for &entries in settings.entries {
-        let lists = [("hits", 0), ("misses", 100), ("mixed", 50)]
-            .map(|(name, missed)| Queries::new(&settings, entries, name, missed));
+        let lists = [("hits", 0), ("misses", 100), ("mixed", 50)].map(|(name, missed)| {
+            (name, Queries::new(settings.seed, settings.queries, settings.batch, entries, missed))
+        });
         measure::<Ours>(&mut bench, &settings, entries, &lists);
         measure::<DashMap<u128, u64>>(&mut bench, &settings, entries, &lists);
         measure::<DashMap<String, u64>>(&mut bench, &settings, entries, &lists);
@@ -50,171 +52,6 @@ fn main() {
         measure::<Hashbrown<String>>(&mut bench, &settings, entries, &lists);
     }
     bench.finish();
-}
-
-/// splitmix64, one step.
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-/// How many shippers the numbers are of; each counts its own parcels.
-const SHIPPERS: u64 = 977;
-
-/// The `n`th number, in the shape of UPS: 1Z, shipper, service, package. Check digits are drawn: nobody looks at them here.
-fn number(n: u64) -> [u8; 18] {
-    let mut text = *b"1Z0000000000000000";
-    let mut put = |range: Range<usize>, base: u64, mut value: u64| {
-        for at in range.rev() {
-            text[at] = DIGITS[usize::try_from(value % base).expect("below 36")];
-            value /= base;
-        }
-    };
-    put(2..8, 36, mix(n % SHIPPERS) % 36_u64.pow(6));
-    put(8..10, 10, [3, 12, 66, 90][usize::try_from(mix(n) % 4).expect("below 4")]);
-    put(10..17, 10, n / SHIPPERS);
-    put(17..18, 10, mix(n) >> 60);
-    text
-}
-
-fn text(number: &[u8; 18]) -> &str {
-    std::str::from_utf8(number).expect("ASCII")
-}
-
-/// The number in 83 bits: what follows `1Z`, to the base of 36.
-fn packed(number: &[u8; 18]) -> u128 {
-    number[2..].iter().fold(0, |word, digit| {
-        let value = if digit.is_ascii_digit() { digit - b'0' } else { digit - b'A' + 10 };
-        word * 36 + u128::from(value)
-    })
-}
-
-fn key(number: &[u8; 18]) -> NumberKey {
-    NumberKey { number: TrackingNumber::from_canonical(text(number)), carrier: CarrierId(1) }
-}
-
-/// What a batch must come to: how many were found, and the sum of their values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Found {
-    count: u64,
-    sum: u64,
-}
-
-impl Found {
-    fn take(&mut self, value: u64) {
-        self.count += 1;
-        self.sum = self.sum.wrapping_add(value);
-    }
-}
-
-/// Queries in random order, in the forms in which the tables want them.
-struct Queries {
-    name: &'static str,
-    keys: Vec<NumberKey>,
-    packed: Vec<u128>,
-    expected: Vec<Found>,
-}
-
-impl Queries {
-    /// `missed` of 100 queries ask for a number of the same shippers that is not there.
-    fn new(settings: &Settings, entries: u64, name: &'static str, missed: u64) -> Queries {
-        let mut queries = Queries { name, keys: Vec::new(), packed: Vec::new(), expected: Vec::new() };
-        let mut found = Found::default();
-        for at in 0..settings.queries {
-            let dice = mix(settings.seed ^ mix(at));
-            let n = dice % entries;
-            let misses = mix(dice) % 100 < missed;
-            let number = number(if misses { n + entries } else { n });
-            if !misses {
-                found.take(value_of(n));
-            }
-            queries.keys.push(key(&number));
-            queries.packed.push(packed(&number));
-            if queries.keys.len().is_multiple_of(settings.batch) {
-                queries.expected.push(std::mem::take(&mut found));
-            }
-        }
-        queries
-    }
-}
-
-/// The value of the `n`th number.
-fn value_of(n: u64) -> u64 {
-    mix(n ^ 0x5ca7)
-}
-
-/// A table with all entries.
-trait Table: Sized {
-    const NAME: &'static str;
-    fn with_capacity(entries: usize) -> Self;
-    fn put(&mut self, number: &[u8; 18], value: u64);
-    fn ask(&mut self, queries: &Queries, batch: Range<usize>) -> Found;
-}
-
-struct Ours {
-    index: Index<u64>,
-    slots: Vec<Option<Slot>>,
-}
-
-impl Table for Ours {
-    const NAME: &'static str = "dockside";
-
-    fn with_capacity(_: usize) -> Self {
-        Ours { index: Index::new(0x0dd5), slots: Vec::new() }
-    }
-
-    fn put(&mut self, number: &[u8; 18], value: u64) {
-        self.index.insert(key(number), value);
-    }
-
-    fn ask(&mut self, queries: &Queries, batch: Range<usize>) -> Found {
-        let mut found = Found::default();
-        self.index.lookup_batch(&queries.keys[batch], &mut self.slots);
-        self.slots.iter().flatten().for_each(|slot| found.take(*self.index.value(*slot)));
-        found
-    }
-}
-
-impl Table for DashMap<u128, u64> {
-    const NAME: &'static str = "dashmap_u128";
-
-    fn with_capacity(entries: usize) -> Self {
-        DashMap::with_capacity(entries)
-    }
-
-    fn put(&mut self, number: &[u8; 18], value: u64) {
-        self.insert(packed(number), value);
-    }
-
-    fn ask(&mut self, queries: &Queries, batch: Range<usize>) -> Found {
-        let mut found = Found::default();
-        let values = queries.packed[batch].iter().filter_map(|key| self.get(key));
-        values.for_each(|value| found.take(*value));
-        found
-    }
-}
-
-impl Table for DashMap<String, u64> {
-    const NAME: &'static str = "dashmap_string";
-
-    fn with_capacity(entries: usize) -> Self {
-        DashMap::with_capacity(entries)
-    }
-
-    fn put(&mut self, number: &[u8; 18], value: u64) {
-        self.insert(text(number).to_owned(), value);
-    }
-
-    fn ask(&mut self, queries: &Queries, batch: Range<usize>) -> Found {
-        let mut found = Found::default();
-        let values = queries.keys[batch].iter().filter_map(|key| self.get(key.number.as_str()));
-        values.for_each(|value| found.take(*value));
-        found
-    }
 }
 
 /// hashbrown with the hasher that it takes by default, seeded.
@@ -258,29 +95,23 @@ impl Table for Hashbrown<String> {
     }
 }
 
-fn measure<T: Table>(bench: &mut Bench, settings: &Settings, entries: u64, lists: &[Queries]) {
+fn measure<T: Table>(
+    bench: &mut Bench,
+    settings: &Settings,
+    entries: u64,
+    lists: &[(&'static str, Queries)],
+) {
     let mut table = None;
-    for queries in lists {
+    for (name, queries) in lists {
         let batches = queries.expected.len();
         let mut next = 0;
         let asked = (settings.round * settings.batch) as u64;
-        bench.case(
-            &format!("index/{entries}/{}", queries.name),
-            T::NAME,
-            Throughput::Elements(asked),
-            || {
-                // Built when the first case asks for it: one that was filtered out costs nothing.
-                let table = table.get_or_insert_with(|| filled::<T>(entries));
-                round(table, settings, queries, &mut next, batches)
-            },
-        );
+        bench.case(&format!("index/{entries}/{name}"), T::NAME, Throughput::Elements(asked), || {
+            // Built when the first case asks for it: one that was filtered out costs nothing.
+            let table = table.get_or_insert_with(|| filled::<T>(entries));
+            round(table, settings, queries, &mut next, batches)
+        });
     }
-}
-
-fn filled<T: Table>(entries: u64) -> T {
-    let mut table = T::with_capacity(usize::try_from(entries).expect("64-bit"));
-    (0..entries).for_each(|n| table.put(&number(n), value_of(n)));
-    table
 }
 
 /// One round of batches, going on where the last one stopped.
@@ -295,7 +126,7 @@ fn round<T: Table>(
         for _ in 0..settings.round {
             let from = *next * settings.batch;
             let found = black_box(table.ask(queries, from..from + settings.batch));
-            assert_eq!(found, queries.expected[*next], "{} {} batch {next}", T::NAME, queries.name);
+            assert_eq!(found, queries.expected[*next], "{} batch {next}", T::NAME);
             *next = (*next + 1) % batches;
         }
     });

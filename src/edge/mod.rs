@@ -3,6 +3,8 @@
 //! Always true: nothing outside this folder knows it. Bad bytes stay values here too; what fails here is the world, and
 //! it is told as a [`problem::Problem`]: what, where, why, and what to do next.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod bulk;
 pub mod cli;
 pub mod clock;

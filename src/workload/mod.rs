@@ -25,6 +25,7 @@
 
 mod commands;
 mod expected;
+mod feed;
 mod feeds;
 mod freight;
 mod messages;
@@ -41,6 +42,7 @@ mod tests;
 mod world;
 
 pub use expected::{CommandIntent, Expected, Kind, ScanIntent};
+pub use feed::{Feed, Lone, PARTITION, readable_scans};
 pub use messages::{Meaning, Message, Messages};
 pub use replay_lines::{write_replay_line, write_tick_line};
 pub use world::{Phase, PhaseKind, World};

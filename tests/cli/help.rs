@@ -17,6 +17,8 @@ const COMMANDS: &[&[&str]] = &[
     &["run"],
     &["upload"],
     &["verify"],
+    #[cfg(feature = "bench")]
+    &["bench"],
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 //! The binary as a person or a script meets it: data on stdout, talk on stderr, exit codes.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod check;
 mod decode;
 mod engine;

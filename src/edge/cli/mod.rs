@@ -6,6 +6,8 @@
 mod input;
 mod output;
 
+#[cfg(feature = "bench")]
+mod bench;
 mod carriers;
 mod check;
 mod decode;
@@ -57,6 +59,8 @@ enum Command {
     Run(run::RunArgs),
     Upload(upload::UploadArgs),
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "bench")]
+    Bench(bench::BenchArgs),
 }
 
 /// Where the configuration comes from: defaults < file < environment < `--set`.
@@ -146,6 +150,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Upload(args) => upload::run(args),
         Command::Verify(args) => verify::run(args),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(args),
     };
     match outcome {
         Ok(exit) => exit.into(),

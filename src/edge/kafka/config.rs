@@ -109,7 +109,7 @@ impl Default for KafkaConfig {
 pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 10_000;
 
 /// Bytes that a worker's consumer holds back for each lane, whose partitions share one queue.
-const FETCHED_KIB: &str = "65536";
+pub(super) const FETCHED_KIB: &str = "65536";
 
 /// The largest message that we write: an input of 16 MiB as a dead letter, with its headers.
 pub(super) const MESSAGE_BYTES: u32 = 17 * 1024 * 1024;

@@ -13,6 +13,8 @@ mod broker;
 mod clients;
 mod config;
 mod greeting;
+#[cfg(feature = "bench")]
+mod measuring;
 mod member;
 mod mirror;
 mod names;
@@ -29,6 +31,8 @@ mod writer;
 
 pub use broker::KafkaBroker;
 pub use config::{KafkaConfig, Retention};
+#[cfg(feature = "bench")]
+pub use measuring::{Sender, Watcher, count_scans};
 pub use properties::Properties;
 pub(crate) use properties::{known_names, objection, refusal, risk, translated};
 pub use restoring::Restoring;
