@@ -6,8 +6,7 @@
 //! its table of rules and how often each fired:
 //!
 //! ```sh
-//! DOCKSIDE_SEEDS=0..5000 cargo test --no-default-features --release --test main -- --nocapture \
-//!     agreement::engine_and_twin_agree_over_calm_worlds
+//! DOCKSIDE_SEEDS=0..5000 cargo test --no-default-features --test main -- --nocapture agreement::engine_and_twin
 //! ```
 
 mod conservation;
