@@ -6,8 +6,7 @@
 //! its table of rules and how often each fired:
 //!
 //! ```sh
-//! DOCKSIDE_SEEDS=0..5000 cargo test --no-default-features --release --test main -- --nocapture \
-//!     agreement::engine_and_twin_agree_over_calm_worlds
+//! DOCKSIDE_SEEDS=0..5000 cargo test --no-default-features --test main -- --nocapture agreement::engine_and_twin
 //! ```
 
 mod conservation;
@@ -134,6 +133,8 @@ fn engine_and_twin_agree_over_calm_worlds() {
     /// From so many worlds on, a rule that never fired is a hole in them.
     const WORLDS_MIN: u64 = 1_000;
     let (mut retiring, mut retired) = (0, 0);
+    // R17: they agree as long as no bound evicted anything.
+    let mut beyond_bounds = 0;
     let mut coverage = Coverage::default();
     let catalogue = Catalogue::embedded();
     for seed in seeds(0..2_000) {
@@ -147,6 +148,10 @@ fn engine_and_twin_agree_over_calm_worlds() {
         for partitions in [1, 4] {
             let packing = Packing::random(seed, partitions);
             let ran = run_watched(settings.clone(), &phases, &packing, Faults::default(), &mut |_| {});
+            if is_odd(seed) && ran.counters.bounds_hit > 0 {
+                beyond_bounds += 1;
+                continue;
+            }
             let lives = if is_odd(seed) { Lives::Move } else { Lives::Stay };
             assert_agreement((seed, lives), &packing, &told, &ran.latest, &ran.counters);
             if partitions == 1 {
@@ -156,7 +161,8 @@ fn engine_and_twin_agree_over_calm_worlds() {
         retiring += u64::from(told.retired > 0);
         retired += told.retired;
     }
-    eprintln!("{coverage}");
+    eprintln!("{coverage}\n{beyond_bounds} runs of odd worlds reached a bound");
+    assert!(beyond_bounds * 50 <= coverage.worlds(), "{beyond_bounds} runs reached a bound");
     if coverage.worlds() >= WORLDS_MIN {
         let missing = coverage.missing();
         assert!(missing.is_empty(), "never seen: {missing:#?}");

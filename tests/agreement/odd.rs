@@ -15,6 +15,8 @@ use crate::rules::story::lines;
 const START: Timestamp = Timestamp(1_793_577_600_000);
 const COMMANDS: usize = 70;
 const MESSAGE_BYTES_MAX: usize = 20_000;
+/// Fewer than the retractions that wait for their scans at most.
+const SCAN_IDS: usize = 6;
 
 /// Rules of few days.
 pub(crate) fn odd_settings(seed: u64) -> Settings {
@@ -257,10 +259,10 @@ impl Writer {
             return text.replacen(&format!(" {milestone}"), "", 1);
         }
         if self.chance(2) {
-            text = format!("{text} id=i{}", self.dice.below(12));
+            text = format!("{text} id=i{}", self.dice.below(SCAN_IDS));
         }
         if self.chance(8) {
-            text = format!("{text} retracts=i{}", self.dice.below(12));
+            text = format!("{text} retracts=i{}", self.dice.below(SCAN_IDS));
         }
         if text.contains(" ETA ") || self.chance(5) {
             text = format!("{text} eta={}", self.around(-10, 110));

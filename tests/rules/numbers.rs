@@ -111,6 +111,11 @@ fn r11_r19_a_life_ends() {
             "box(B1).flags = none; counts = read=3 applied=2 ended=1",
         ),
         (
+            "a shipment that was never confirmed was never delivered",
+            "given created; 11-01T02:00 track B1=#0 B2=#1; 11-06T09:00 scan #0 DELIVERED; 11-06T09:00 scan #1 DELIVERED; 12-10T00:00 scan #0 DAMAGED",
+            "box(B1).flags = DAMAGED; counts = read=3 applied=3",
+        ),
+        (
             "what happened in it is still told, and counted as ended",
             "given delivered; 12-07T00:00 scan #0 OUT_FOR_DELIVERY at=11-06T06:00",
             "box(B1).OUT_FOR_DELIVERY = 11-06T06:00; counts = read=3 applied=2 ended=1",

@@ -200,8 +200,9 @@ impl Deriver<'_> {
             };
             WindowView { start: window.start, end: window.end, locked, verdict }
         });
-        let delivered_for_good =
-            delivered_at.filter(|_| units.iter().all(|unit| unit.view.delivered_for_good()));
+        let is_for_good =
+            head.confirmed_at.is_some() && units.iter().all(|unit| unit.view.delivered_for_good());
+        let delivered_for_good = delivered_at.filter(|_| is_for_good);
         let life_end = match (head.cancelled_at, closed_at(shipment), delivered_for_good) {
             (Some(at), _, _) | (None, Some(at), _) => Some(at),
             (None, None, Some(at)) => {
