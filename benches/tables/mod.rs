@@ -116,7 +116,7 @@ pub(crate) trait Table: Sized {
 }
 
 pub(crate) struct Ours {
-    index: Index<u64>,
+    pub(crate) index: Index<u64>,
     slots: Vec<Option<Slot>>,
 }
 

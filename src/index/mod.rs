@@ -229,7 +229,6 @@ impl<V> Index<V> {
             Some(packed) => self.hasher.hash_one(packed.bits()),
             None => self.hasher.hash_one(key),
         };
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
         let hash = (hash >> 32) as u32;
         // The table takes zero for a free place.
         (slice_of_key(key), hash.max(1))

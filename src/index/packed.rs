@@ -120,7 +120,7 @@ fn characters(text: &[u8]) -> Option<u128> {
         // Numbers are printable ASCII, so no byte borrows from the next.
         let codes = word(&padded, at) - each(b' ');
         alien |= codes & each(0x40);
-        count += (codes + each(0x3f) & each(0x40)).count_ones();
+        count += ((codes + each(0x3f)) & each(0x40)).count_ones();
         let twos = (codes & 0x3f00_3f00_3f00_3f00) >> 2 | codes & 0x003f_003f_003f_003f;
         let fours = (twos & 0x0fff_0000_0fff_0000) >> 4 | twos & 0x0000_0fff_0000_0fff;
         *six = (fours >> 32) << 24 | fours & 0x00ff_ffff;
