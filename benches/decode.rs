@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Throughput;
-use dockside::decode::{Context, Decoder, Part};
+use dockside::decode::{Context, Decoder, LearnedCounts, Part};
 use dockside::model::Timestamp;
 use dockside::stations::Rules;
 use dockside::workload::{WorldConfig, readable_scans};
@@ -68,6 +68,8 @@ fn in_turn(feed: &Feed, turns: usize) -> (Duration, Duration) {
         (ours, pass(feed, |message, seen| simd.read(feed.shape, &message.bytes, seen)))
     });
     let (mut ours, mut theirs): (Vec<_>, Vec<_>) = passes.unzip();
+    let LearnedCounts { hits, misses, .. } = decoder.learned_counts();
+    assert!(turns == 1 || misses * 50 < hits, "a calm feed is learned: {hits} hits, {misses} misses");
     (median(&mut ours), median(&mut theirs))
 }
 

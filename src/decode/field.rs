@@ -88,7 +88,7 @@ impl Field {
 
 impl<'a> RawScan<'a> {
     /// Takes the text of a field; of a list, one more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, field: Field, text: Cow<'a, str>) {
         let slot = match field {
             Field::ScanId => &mut self.scan_id,

@@ -12,7 +12,7 @@ use super::{LEVELS_MAX, Rejection, outline};
 use crate::model::DeadLetterReason;
 
 /// Larger texts are read carefully, so that one of them does not make a worker keep large buffers.
-pub(crate) const FAST_BYTES_MAX: usize = 1 << 20;
+const FAST_BYTES_MAX: usize = 1 << 20;
 
 /// The fast reader: simd-json with buffers that are used again and again.
 pub(crate) struct Fast {

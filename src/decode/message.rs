@@ -299,13 +299,13 @@ impl Decoder {
 
     fn array(&mut self, taker: &mut impl Taker, text: &[u8], start: usize) {
         if let Some(held) = self.learned_array(text) {
-            for (index, Held { range, raw }) in (0..).zip(held) {
+            for (index, Held { range, element }) in (0..).zip(held) {
                 let piece =
                     Piece { index: Some(index), start: start + range.start, text: &text[range.clone()] };
-                match (raw, &mut self.learned) {
-                    (Some(raw), Some(learned)) => {
+                match (element, &mut self.learned) {
+                    (Some(element), Some(learned)) => {
                         learned.hit();
-                        taker.settle(Element { raw, ..Element::default() }, Some(index), || piece);
+                        taker.settle(element, Some(index), || piece);
                     }
                     _ => self.element(taker, piece),
                 }
@@ -336,28 +336,34 @@ impl Decoder {
     /// array is rejected whole.
     fn learned_array<'m>(&mut self, text: &'m [u8]) -> Option<Vec<Held<'m>>> {
         let learned = self.learned.as_mut()?;
-        // Longer ones are not held: the careful reader settles them one by one.
-        if text.len() > json::FAST_BYTES_MAX {
-            return None;
-        }
-        let mut held = Vec::new();
+        let mut held: Vec<Held<'m>> = Vec::new();
         let mut at = outline::skip_blanks(text, 1);
         let mut unknown = 0;
         loop {
-            let mut raw = RawScan::default();
-            let (end, raw) = match learned.read(text, at, &mut raw) {
-                Some(walked) => (walked.end, Some(raw)),
+            if held.len() == HELD_MAX {
+                return None;
+            }
+            held.push(Held { range: at..at, element: Some(Element::default()) });
+            let count = held.len();
+            let one = held.last_mut()?;
+            let walked = one.element.as_mut().and_then(|element| learned.read(text, at, &mut element.raw));
+            let end = match walked {
+                Some(walked) => walked.end,
                 None => {
+                    one.element = None;
                     unknown += 1;
-                    if unknown > UNKNOWN_MAX + held.len() / UNKNOWN_SHARE {
+                    if unknown > UNKNOWN_MAX + count / UNKNOWN_SHARE {
                         return None;
                     }
                     let end = outline::value_end(text, at)?;
                     self.fast.read(&text[at..end], |_| ())?;
-                    (end, None)
+                    end
                 }
             };
-            held.push(Held { range: at..end, raw });
+            one.range.end = end;
+            if count == 1 {
+                held.reserve((text.len() / (end - at)).min(HELD_MAX));
+            }
             at = outline::skip_blanks(text, end);
             match text.get(at)? {
                 b',' => at = outline::skip_blanks(text, at + 1),
@@ -368,6 +374,9 @@ impl Decoder {
     }
 }
 
+/// The most elements of an array that are held; more are read by the general reader.
+const HELD_MAX: usize = 4_096;
+
 /// Elements of an array that may be unknown, and how many known ones allow for one more: then reading all of it with the
 /// general reader is quicker.
 const UNKNOWN_MAX: usize = 2;
@@ -376,8 +385,8 @@ const UNKNOWN_SHARE: usize = 8;
 /// An element of an array of which the end was not seen yet.
 struct Held<'m> {
     range: Range<usize>,
-    /// Its fields; none for one that the general reader reads in its turn.
-    raw: Option<RawScan<'m>>,
+    /// What was read; none for one that the general reader reads in its turn.
+    element: Option<Element<'m>>,
 }
 
 /// Where the text of a message starts, and the text: without byte order mark and blanks around it.
@@ -393,6 +402,7 @@ struct Written<'s> {
 }
 
 impl Taker for Written<'_> {
+    #[inline(always)]
     fn settle<'p>(&mut self, element: Element<'_>, _: Option<u32>, _: impl FnOnce() -> Piece<'p>) {
         let is_good = element.repeated.is_none() && element.wrong.is_none() && !element.bad_number;
         (self.sink)(is_good.then_some(&element.raw));
@@ -408,6 +418,7 @@ impl Taker for Written<'_> {
 }
 
 impl Taker for Message<'_, '_> {
+    #[inline]
     fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>) {
         match self.context.scan(self.record_time, &element) {
             Ok(scan) => {

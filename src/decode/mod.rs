@@ -25,9 +25,8 @@
 //! from texts that these found good, so that a scan is the same whichever read it.
 //!
 //! Reading order: `raw` and `field` (what was written), `scan` (what it means), `json` (the general readers), `learned` (the
-//! quick one), `message` (the shapes),
-//! `outline` (brackets and strings, for places), `edi` with `x12` and `edifact`, `profile` (a carrier's own JSON), `command`,
-//! `bulk` (tables).
+//! quick one), `message` (the shapes), `outline` (brackets and strings, for places), `edi` with `x12` and `edifact`, `profile`
+//! (a carrier's own JSON), `command`, `bulk` (tables).
 
 pub mod bulk;
 mod command;

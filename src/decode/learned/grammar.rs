@@ -20,7 +20,7 @@ use crate::decode::raw::RawScan;
 /// The most places; a feed that needs more makes the grammar forget all and begin anew.
 const PLACES_MAX: usize = 128;
 /// The most steps from a place; a new one then replaces the one that was taken least.
-const STEPS_MAX: usize = 8;
+const STEPS_MAX: usize = 16;
 /// The longest step, in bytes.
 const STEP_BYTES_MAX: usize = 256;
 
@@ -98,13 +98,12 @@ struct Place {
 
 #[derive(Debug)]
 struct Step {
-    /// The first bytes.
+    /// Its first bytes.
     head: Window,
     /// A bit for each byte of the head that counts.
     head_bits: u32,
-    length: usize,
-    /// The bytes after the head.
-    tail: Box<[u8]>,
+    /// All of it.
+    literal: Box<[u8]>,
     marks: u32,
     value: Value,
     /// The place after the value.
@@ -120,8 +119,7 @@ impl Step {
         Step {
             head,
             head_bits: u32::MAX >> (WIDTH - head_length),
-            length: literal.len(),
-            tail: literal[head_length..].into(),
+            literal: literal.into(),
             marks,
             value,
             next,
@@ -130,27 +128,34 @@ impl Step {
     }
 
     fn is(&self, literal: &[u8], value: Value) -> bool {
-        self.value == value && self.length == literal.len() && self.begins(literal)
+        self.value == value && *self.literal == *literal
     }
 
-    /// Whether `rest` begins with it.
-    fn begins(&self, rest: &[u8]) -> bool {
-        let head = &self.head[..self.length.min(WIDTH)];
-        rest.strip_prefix(head).is_some_and(|rest| rest.starts_with(&self.tail))
-    }
-
-    /// The same, when there is a window.
+    /// Whether `rest`, which begins with `window`, begins with it.
     #[inline(always)]
-    fn begins_window<L: Lanes>(&self, lanes: L, window: &Window, rest: &[u8]) -> bool {
-        lanes.equal(window, &self.head) & self.head_bits == self.head_bits
-            && (self.tail.is_empty() || rest[WIDTH..].starts_with(&self.tail))
+    fn begins<L: Lanes>(&self, lanes: L, window: &Window, rest: &[u8]) -> bool {
+        let is_head = lanes.equal(window, &self.head) & self.head_bits == self.head_bits;
+        is_head && (self.literal.len() <= WIDTH || self.goes_on(lanes, rest))
+    }
+
+    /// The same behind the head, window by window; the last one overlaps the one before it.
+    #[inline(always)]
+    fn goes_on<L: Lanes>(&self, lanes: L, rest: &[u8]) -> bool {
+        let Some(rest) = rest.get(..self.literal.len()) else { return false };
+        let (text, _) = rest[WIDTH..].as_chunks();
+        let (own, _) = self.literal[WIDTH..].as_chunks();
+        text.iter().zip(own).all(|(one, other)| lanes.equal(one, other) == u32::MAX)
+            && match (rest.last_chunk(), self.literal.last_chunk()) {
+                (Some(one), Some(other)) => lanes.equal(one, other) == u32::MAX,
+                _ => false,
+            }
     }
 
     /// The same step before a text begins with that before a number.
     #[inline(always)]
     fn leads_to_its_value(&self, rest: &[u8]) -> bool {
         !matches!(self.value, Value::TrackingNumber | Value::OtherNumber)
-            || rest.get(self.length).is_some_and(|first| *first != b'"')
+            || rest.get(self.literal.len()).is_some_and(|first| *first != b'"')
     }
 }
 
@@ -163,8 +168,11 @@ impl Place {
             Some(window) => self
                 .steps
                 .iter()
-                .position(|step| step.begins_window(lanes, window, rest) && step.leads_to_its_value(rest)),
-            None => self.steps.iter().position(|step| step.begins(rest) && step.leads_to_its_value(rest)),
+                .position(|step| step.begins(lanes, window, rest) && step.leads_to_its_value(rest)),
+            None => self
+                .steps
+                .iter()
+                .position(|step| rest.starts_with(&step.literal) && step.leads_to_its_value(rest)),
         };
         let mut found = found?;
         let taken = self.steps[found].taken.saturating_add(1);
@@ -277,7 +285,7 @@ impl Work for Walk<'_, '_, '_> {
         let (mut at, mut place, mut marks) = (from, BEGIN, 0);
         loop {
             let step = grammar.places[place].step(lanes, text, at)?;
-            at += step.length;
+            at += step.literal.len();
             if Marks::repeat(marks, step.marks) {
                 return None;
             }

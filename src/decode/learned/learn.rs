@@ -176,8 +176,12 @@ impl<'t> Learner<'t, '_> {
     /// `true`, `false` or `null`: part of the step.
     fn word(&mut self) -> Option<()> {
         let is_null = self.text[self.at] == b'n';
-        let may_be_null = !matches!(self.within.last(), Some(Within::Retracts));
-        if !matches!(self.role(), Role::Other) && !(is_null && may_be_null) {
+        let may_stand = match self.role() {
+            Role::Other => true,
+            // Not among the items of a known list.
+            _ => is_null && self.within.last() != Some(&Within::Retracts),
+        };
+        if !may_stand {
             return None;
         }
         let rest = &self.text[self.at..];

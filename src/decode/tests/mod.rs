@@ -1,7 +1,8 @@
 //! Tests of the decoder: tables of messages and what becomes of them.
 //!
 //! `scans` is about one object, `messages` about the shapes of a message, `commands` about commands, `edi` about
-//! interchanges, `learned` about the learned reader and that nobody notices it, and `storm` throws random and damaged bytes at all of it and holds it against a naive reader.
+//! interchanges, `learned` about the learned reader and that nobody notices it; `storm` throws random and damaged bytes at all
+//! of it and holds it against a naive reader.
 
 mod commands;
 mod edi;
