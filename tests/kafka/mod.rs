@@ -5,6 +5,8 @@
 //! proxy before them that delays, drops, holds or cuts one kind of request ([`proxy`]). [`security`] has one with TLS
 //! and SASL. No test asserts a time.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod campaign;
 mod cluster;
 mod denied;

@@ -152,9 +152,11 @@ impl Filling for Numbers<'_> {
 /// Some scan of a parcel under way.
 fn any_scan(rules: &Rules) -> Scan {
     let context = Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
-    let bytes = br#"{"carrier":"UPS","tracking_id":"1Z5R89390357567127","code":"I","event_time":"2026-11-03T09:00:00Z"}"#;
+    let bytes = json!({"carrier": "UPS", "tracking_id": "1Z5R89390357567127", "code": "I",
+        "event_time": CREATED_AT.to_string()});
+    let (bytes, record_time) = (bytes.to_string(), CREATED_AT.plus_ms(SECOND_MS));
     let mut decoded = None;
-    Decoder::new().decode(&context, CREATED_AT, None, bytes, &mut |part| {
+    Decoder::new().decode(&context, record_time, None, bytes.as_bytes(), &mut |part| {
         if let Part::Scan { scan, .. } = part {
             decoded = Some(scan);
         }

@@ -276,7 +276,7 @@ impl Sizes {
         kafka_scans: 100_000,
         kafka_rounds: 3,
         batches: &[],
-        plan_lines: 10_000,
+        plan_lines: 20_000,
         restored: 200_000,
         index_plot: &[1_000_000],
     };
