@@ -1,7 +1,7 @@
 //! The referee: runs a program until it has done its work, measures it, and counts what it came to.
 //!
 //! `watch` starts a program and waits until its group has read everything that is there, its own intermediate topics
-//! included (or, without a group, until it ends by itself). Leaves: name, seconds, CPU seconds and peak memory in MiB, as a
+//! included, and has written everything that follows (or, without a group, until it ends by itself). Leaves: name, seconds, CPU seconds and peak memory in MiB, as a
 //! line of tab-separated values. CPU is user and system time of the whole process from its start, as the system counts it.
 //!
 //! `transitions` reads what a program wrote. Leaves: how many box transitions it told, how many different ones, and a
@@ -13,7 +13,8 @@ mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ use client::{REQUEST, all_partitions, consumer_config};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// The work is done if nothing happens for so long after the last record was read: timers may still write.
+const QUIET: Duration = Duration::from_secs(2);
 /// Clock ticks in a second: what Linux counts a process's time in.
 const TICKS_PER_S: f64 = 100.0;
 /// A distance of up to so many offsets may be control records only, and is looked at.
@@ -68,6 +71,9 @@ enum Task {
         /// What the group reads, inputs first, each behind those that it is made from.
         #[arg(long, value_delimiter = ',')]
         topics: Vec<String>,
+        /// Where it writes.
+        #[arg(long, value_delimiter = ',')]
+        outputs: Vec<String>,
         /// After so many seconds it has failed.
         #[arg(long, default_value_t = 1800)]
         patience_s: u64,
@@ -83,20 +89,27 @@ enum Task {
         /// Or the topic of dockside's shipments.
         #[arg(long)]
         shipments: Option<String>,
+        /// A file for the different ones, a line each, sorted.
+        #[arg(long)]
+        list: PathBuf,
     },
 }
 
 fn main() -> Result<()> {
     let Args { bootstrap, task } = Args::parse();
     let line = match task {
-        Task::Watch { name, group, topics, patience_s, command } => {
-            let lag = group.map(|group| Lag::of(&bootstrap, &group, topics)).transpose()?;
+        Task::Watch { name, group, topics, outputs, patience_s, command } => {
+            let lag = group.map(|group| Lag::of(&bootstrap, &group, topics, outputs)).transpose()?;
             let Measured { wall_s, cpu_s, peak_mib } = watch(&command, lag.as_ref(), patience_s)?;
             format!("{name}\t{wall_s:.2}\t{cpu_s:.2}\t{peak_mib}")
         }
-        Task::Transitions { box_events: Some(topic), .. } => Transitions::of_box_events(&bootstrap, &topic)?,
-        Task::Transitions { shipments, .. } => {
-            Transitions::of_shipments(&bootstrap, &shipments.context("a topic")?)?
+        Task::Transitions { box_events, shipments, list } => {
+            let transitions = match (box_events, shipments) {
+                (Some(topic), _) => Transitions::of_box_events(&bootstrap, &topic)?,
+                (None, topic) => Transitions::of_shipments(&bootstrap, &topic.context("a topic")?)?,
+            };
+            transitions.list(&list)?;
+            transitions.line()
         }
     };
     writeln!(std::io::stdout(), "{line}").context("stdout is closed")
@@ -155,11 +168,18 @@ fn until_done(child: &Child, start: Instant, lag: Option<&Lag>, patience: Durati
             None if is_over => return Ok(measured),
             None => {}
             Some(_) if is_over => bail!("the program ended before its work was done"),
-            // Reading one topic writes to another, maybe to one that was looked at already: twice the same is quiet.
-            Some(lag) => match (lag.positions_if_drained()?, before.take()) {
-                (Some(positions), Some((same, first))) if positions == same => return Ok(first),
-                (positions, _) => before = positions.map(|positions| (positions, measured)),
-            },
+            // The first look after which nothing happens is the end.
+            Some(lag) => {
+                before = match (lag.positions_if_drained()?, before) {
+                    (Some(positions), Some((same, first))) if positions == same => {
+                        if wall_s - first.wall_s > QUIET.as_secs_f64() {
+                            return Ok(first);
+                        }
+                        Some((same, first))
+                    }
+                    (positions, _) => positions.map(|positions| (positions, measured)),
+                };
+            }
         }
         if wall_s > patience.as_secs_f64() {
             bail!("after {wall_s:.0} s there is still work to do");
@@ -185,24 +205,25 @@ fn peak(id: u32) -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? / 1024)
 }
 
-/// The next offset of each partition of each topic.
+/// The next offset of each partition of each topic: to read, or where outputs end.
 type Positions = BTreeMap<(usize, i32), i64>;
 
 /// What a group has still to read.
 struct Lag {
     topics: Vec<String>,
+    outputs: Vec<String>,
     group: BaseConsumer,
     /// Reads what lies between a position and the end.
     reader: BaseConsumer,
 }
 
 impl Lag {
-    fn of(bootstrap: &str, group: &str, topics: Vec<String>) -> Result<Lag> {
+    fn of(bootstrap: &str, group: &str, topics: Vec<String>, outputs: Vec<String>) -> Result<Lag> {
         let reader = consumer_config(bootstrap, "peer-referee").create()?;
-        Ok(Lag { topics, group: consumer_config(bootstrap, group).create()?, reader })
+        Ok(Lag { topics, outputs, group: consumer_config(bootstrap, group).create()?, reader })
     }
 
-    /// The group's positions, if there is no record behind any of them.
+    /// The group's positions, if there is no record behind any of them, and the ends of what it writes.
     fn positions_if_drained(&self) -> Result<Option<Positions>> {
         let mut positions = BTreeMap::new();
         for (nth, topic) in self.topics.iter().enumerate() {
@@ -218,6 +239,12 @@ impl Lag {
                     return Ok(None);
                 }
                 positions.insert((nth, partition), next);
+            }
+        }
+        for (nth, topic) in (self.topics.len()..).zip(&self.outputs) {
+            for element in all_partitions(&self.group, topic)?.elements() {
+                let (_, high) = self.group.fetch_watermarks(topic, element.partition(), REQUEST)?;
+                positions.insert((nth, element.partition()), high);
             }
         }
         Ok(Some(positions))
@@ -266,17 +293,17 @@ struct BoxDocument {
 }
 
 impl Transitions {
-    fn of_box_events(bootstrap: &str, topic: &str) -> Result<String> {
+    fn of_box_events(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut transitions = Transitions::default();
         each_record(bootstrap, topic, |_, value| {
             let BoxEvent { shipment_id, box_id, milestone } = serde_json::from_slice(value)?;
             transitions.add(shipment_id, box_id, milestone);
             Ok(())
         })?;
-        Ok(transitions.line())
+        Ok(transitions)
     }
 
-    fn of_shipments(bootstrap: &str, topic: &str) -> Result<String> {
+    fn of_shipments(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut last = BTreeMap::new();
         each_record(bootstrap, topic, |key, value| {
             last.insert(key.to_vec(), value.to_vec());
@@ -291,12 +318,20 @@ impl Transitions {
                 }
             }
         }
-        Ok(transitions.line())
+        Ok(transitions)
     }
 
     fn add(&mut self, shipment_id: String, box_id: String, milestone: String) {
         self.told += 1;
         self.different.insert((shipment_id, box_id, milestone));
+    }
+
+    fn list(&self, path: &Path) -> Result<()> {
+        let mut out = BufWriter::new(fs::File::create(path)?);
+        for (shipment_id, box_id, milestone) in &self.different {
+            writeln!(out, "{shipment_id} {box_id} {milestone}")?;
+        }
+        Ok(out.flush()?)
     }
 
     fn line(&self) -> String {
