@@ -20,9 +20,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -33,6 +35,7 @@ use client::{REQUEST, all_partitions, consumer_config};
 const LOOK: Duration = Duration::from_millis(50);
 /// The work is done if nothing happens for so long after the last record was read: timers may still write.
 const QUIET: Duration = Duration::from_secs(2);
+const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Clock ticks in a second: what Linux counts a process's time in.
 const TICKS_PER_S: f64 = 100.0;
 /// A distance of up to so many offsets may be control records only, and is looked at.
@@ -74,6 +77,10 @@ enum Task {
         /// Where it writes.
         #[arg(long, value_delimiter = ',')]
         outputs: Vec<String>,
+        /// Commands that take ticks. When the work is done, and measured, a later tick makes the program write what it
+        /// holds back for some seconds of stream time.
+        #[arg(long)]
+        ticks: Option<String>,
         /// After so many seconds it has failed.
         #[arg(long, default_value_t = 1800)]
         patience_s: u64,
@@ -98,9 +105,12 @@ enum Task {
 fn main() -> Result<()> {
     let Args { bootstrap, task } = Args::parse();
     let line = match task {
-        Task::Watch { name, group, topics, outputs, patience_s, command } => {
+        Task::Watch { name, group, topics, outputs, ticks, patience_s, command } => {
             let lag = group.map(|group| Lag::of(&bootstrap, &group, topics, outputs)).transpose()?;
-            let Measured { wall_s, cpu_s, peak_mib } = watch(&command, lag.as_ref(), patience_s)?;
+            let Measured { wall_s, cpu_s, peak_mib } = {
+                let tick = || ticks.as_ref().map_or(Ok(()), |topic| tick(&bootstrap, topic));
+                watch(&command, lag.as_ref(), &tick, Duration::from_secs(patience_s))?
+            };
             format!("{name}\t{wall_s:.2}\t{cpu_s:.2}\t{peak_mib}")
         }
         Task::Transitions { box_events, shipments, list } => {
@@ -127,7 +137,12 @@ fn now() -> Instant {
 }
 
 /// Runs a program until nothing is left to do, or until it ends if there is no lag to watch.
-fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measured> {
+fn watch(
+    command: &[String],
+    lag: Option<&Lag>,
+    tick: &dyn Fn() -> Result<()>,
+    patience: Duration,
+) -> Result<Measured> {
     let start = now();
     // Its words go where ours go: stdout is for the figures.
     let mut child = Command::new(&command[0])
@@ -135,7 +150,11 @@ fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measu
         .stdout(Stdio::from(std::io::stderr()))
         .spawn()
         .with_context(|| command[0].clone())?;
-    let measured = until_done(&child, start, lag, Duration::from_secs(patience_s));
+    let mut measured = until_done(&child, start, lag, patience);
+    if measured.is_ok() && lag.is_some() {
+        let held_back = tick().and_then(|()| until_done(&child, start, lag, patience));
+        measured = measured.and_then(|measured| held_back.map(|_| measured));
+    }
     if lag.is_some() || measured.is_err() {
         end(&mut child)?;
     }
@@ -145,6 +164,23 @@ fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measu
         bail!("{}: {status}", command[0]);
     }
     Ok(measured)
+}
+
+/// Writes a tick to every partition, a day after the last record.
+fn tick(bootstrap: &str, topic: &str) -> Result<()> {
+    let mut last = 0;
+    each_record(bootstrap, topic, |message| {
+        last = last.max(message.timestamp().to_millis().unwrap_or(0));
+        Ok(())
+    })?;
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", bootstrap).create()?;
+    let partitions = all_partitions(&consumer_config(bootstrap, "peer-referee").create()?, topic)?;
+    for element in partitions.elements() {
+        let record = BaseRecord::<(), _>::to(topic).payload(r#"{"type":"tick"}"#);
+        let record = record.partition(element.partition()).timestamp(last + DAY_MS);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    Ok(producer.flush(REQUEST)?)
 }
 
 /// Asks it to end, as an operator would.
@@ -295,7 +331,8 @@ struct BoxDocument {
 impl Transitions {
     fn of_box_events(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut transitions = Transitions::default();
-        each_record(bootstrap, topic, |_, value| {
+        each_record(bootstrap, topic, |message| {
+            let value = message.payload().unwrap_or_default();
             let BoxEvent { shipment_id, box_id, milestone } = serde_json::from_slice(value)?;
             transitions.add(shipment_id, box_id, milestone);
             Ok(())
@@ -305,7 +342,8 @@ impl Transitions {
 
     fn of_shipments(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut last = BTreeMap::new();
-        each_record(bootstrap, topic, |key, value| {
+        each_record(bootstrap, topic, |message| {
+            let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
             last.insert(key.to_vec(), value.to_vec());
             Ok(())
         })?;
@@ -344,8 +382,12 @@ impl Transitions {
     }
 }
 
-/// Hands on the key and the value of every committed record, partition by partition in order.
-fn each_record(bootstrap: &str, topic: &str, mut sink: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+/// Hands on every committed record, partition by partition in order.
+fn each_record(
+    bootstrap: &str,
+    topic: &str,
+    mut sink: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+) -> Result<()> {
     let consumer: BaseConsumer = consumer_config(bootstrap, "peer-referee").create()?;
     let mut partitions = all_partitions(&consumer, topic)?;
     partitions.set_all_offsets(Offset::Beginning)?;
@@ -353,9 +395,7 @@ fn each_record(bootstrap: &str, topic: &str, mut sink: impl FnMut(&[u8], &[u8]) 
     let mut open = partitions.count();
     while open > 0 {
         match consumer.poll(REQUEST) {
-            Some(Ok(message)) => {
-                sink(message.key().unwrap_or_default(), message.payload().unwrap_or_default())?;
-            }
+            Some(Ok(message)) => sink(&message)?,
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(error.into()),
             None => bail!("{topic} does not answer"),

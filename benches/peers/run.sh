@@ -125,7 +125,8 @@ if wants count; then
 fi
 if wants dockside; then
     measure dockside --group peers.dockside --topics peers.commands,peers.scans,peers.hops \
-        --outputs peers.shipments,peers.receiving-plan,peers.arrivals,peers.problems,peers.accounts -- \
+        --outputs peers.shipments,peers.receiving-plan,peers.arrivals,peers.problems,peers.accounts \
+        --ticks peers.commands -- \
         "$built/dockside" run -c "$dir/dockside.toml"
     came_to dockside --shipments peers.shipments
 fi
