@@ -1,7 +1,7 @@
 //! The referee: runs a program until it has done its work, measures it, and counts what it came to.
 //!
 //! `watch` starts a program and waits until its group has read everything that is there, its own intermediate topics
-//! included (or, without a group, until it ends by itself). Leaves: name, seconds, CPU seconds and peak memory in MiB, as a
+//! included, and has written everything that follows (or, without a group, until it ends by itself). Leaves: name, seconds, CPU seconds and peak memory in MiB, as a
 //! line of tab-separated values. CPU is user and system time of the whole process from its start, as the system counts it.
 //!
 //! `transitions` reads what a program wrote. Leaves: how many box transitions it told, how many different ones, and a
@@ -13,15 +13,18 @@ mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -30,6 +33,9 @@ use client::{REQUEST, all_partitions, consumer_config};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// The work is done if nothing happens for so long after the last record was read: timers may still write.
+const QUIET: Duration = Duration::from_secs(2);
+const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Clock ticks in a second: what Linux counts a process's time in.
 const TICKS_PER_S: f64 = 100.0;
 /// A distance of up to so many offsets may be control records only, and is looked at.
@@ -68,6 +74,13 @@ enum Task {
         /// What the group reads, inputs first, each behind those that it is made from.
         #[arg(long, value_delimiter = ',')]
         topics: Vec<String>,
+        /// Where it writes.
+        #[arg(long, value_delimiter = ',')]
+        outputs: Vec<String>,
+        /// Commands that take ticks. When the work is done, and measured, a later tick makes the program write what it
+        /// holds back for some seconds of stream time.
+        #[arg(long)]
+        ticks: Option<String>,
         /// After so many seconds it has failed.
         #[arg(long, default_value_t = 1800)]
         patience_s: u64,
@@ -83,20 +96,30 @@ enum Task {
         /// Or the topic of dockside's shipments.
         #[arg(long)]
         shipments: Option<String>,
+        /// A file for the different ones, a line each, sorted.
+        #[arg(long)]
+        list: PathBuf,
     },
 }
 
 fn main() -> Result<()> {
     let Args { bootstrap, task } = Args::parse();
     let line = match task {
-        Task::Watch { name, group, topics, patience_s, command } => {
-            let lag = group.map(|group| Lag::of(&bootstrap, &group, topics)).transpose()?;
-            let Measured { wall_s, cpu_s, peak_mib } = watch(&command, lag.as_ref(), patience_s)?;
+        Task::Watch { name, group, topics, outputs, ticks, patience_s, command } => {
+            let lag = group.map(|group| Lag::of(&bootstrap, &group, topics, outputs)).transpose()?;
+            let Measured { wall_s, cpu_s, peak_mib } = {
+                let tick = || ticks.as_ref().map_or(Ok(()), |topic| tick(&bootstrap, topic));
+                watch(&command, lag.as_ref(), &tick, Duration::from_secs(patience_s))?
+            };
             format!("{name}\t{wall_s:.2}\t{cpu_s:.2}\t{peak_mib}")
         }
-        Task::Transitions { box_events: Some(topic), .. } => Transitions::of_box_events(&bootstrap, &topic)?,
-        Task::Transitions { shipments, .. } => {
-            Transitions::of_shipments(&bootstrap, &shipments.context("a topic")?)?
+        Task::Transitions { box_events, shipments, list } => {
+            let transitions = match (box_events, shipments) {
+                (Some(topic), _) => Transitions::of_box_events(&bootstrap, &topic)?,
+                (None, topic) => Transitions::of_shipments(&bootstrap, &topic.context("a topic")?)?,
+            };
+            transitions.list(&list)?;
+            transitions.line()
         }
     };
     writeln!(std::io::stdout(), "{line}").context("stdout is closed")
@@ -114,7 +137,12 @@ fn now() -> Instant {
 }
 
 /// Runs a program until nothing is left to do, or until it ends if there is no lag to watch.
-fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measured> {
+fn watch(
+    command: &[String],
+    lag: Option<&Lag>,
+    tick: &dyn Fn() -> Result<()>,
+    patience: Duration,
+) -> Result<Measured> {
     let start = now();
     // Its words go where ours go: stdout is for the figures.
     let mut child = Command::new(&command[0])
@@ -122,7 +150,11 @@ fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measu
         .stdout(Stdio::from(std::io::stderr()))
         .spawn()
         .with_context(|| command[0].clone())?;
-    let measured = until_done(&child, start, lag, Duration::from_secs(patience_s));
+    let mut measured = until_done(&child, start, lag, patience);
+    if measured.is_ok() && lag.is_some() {
+        let held_back = tick().and_then(|()| until_done(&child, start, lag, patience));
+        measured = measured.and_then(|measured| held_back.map(|_| measured));
+    }
     if lag.is_some() || measured.is_err() {
         end(&mut child)?;
     }
@@ -132,6 +164,23 @@ fn watch(command: &[String], lag: Option<&Lag>, patience_s: u64) -> Result<Measu
         bail!("{}: {status}", command[0]);
     }
     Ok(measured)
+}
+
+/// Writes a tick to every partition, a day after the last record.
+fn tick(bootstrap: &str, topic: &str) -> Result<()> {
+    let mut last = 0;
+    each_record(bootstrap, topic, |message| {
+        last = last.max(message.timestamp().to_millis().unwrap_or(0));
+        Ok(())
+    })?;
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", bootstrap).create()?;
+    let partitions = all_partitions(&consumer_config(bootstrap, "peer-referee").create()?, topic)?;
+    for element in partitions.elements() {
+        let record = BaseRecord::<(), _>::to(topic).payload(r#"{"type":"tick"}"#);
+        let record = record.partition(element.partition()).timestamp(last + DAY_MS);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    Ok(producer.flush(REQUEST)?)
 }
 
 /// Asks it to end, as an operator would.
@@ -155,11 +204,18 @@ fn until_done(child: &Child, start: Instant, lag: Option<&Lag>, patience: Durati
             None if is_over => return Ok(measured),
             None => {}
             Some(_) if is_over => bail!("the program ended before its work was done"),
-            // Reading one topic writes to another, maybe to one that was looked at already: twice the same is quiet.
-            Some(lag) => match (lag.positions_if_drained()?, before.take()) {
-                (Some(positions), Some((same, first))) if positions == same => return Ok(first),
-                (positions, _) => before = positions.map(|positions| (positions, measured)),
-            },
+            // The first look after which nothing happens is the end.
+            Some(lag) => {
+                before = match (lag.positions_if_drained()?, before) {
+                    (Some(positions), Some((same, first))) if positions == same => {
+                        if wall_s - first.wall_s > QUIET.as_secs_f64() {
+                            return Ok(first);
+                        }
+                        Some((same, first))
+                    }
+                    (positions, _) => positions.map(|positions| (positions, measured)),
+                };
+            }
         }
         if wall_s > patience.as_secs_f64() {
             bail!("after {wall_s:.0} s there is still work to do");
@@ -185,24 +241,25 @@ fn peak(id: u32) -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? / 1024)
 }
 
-/// The next offset of each partition of each topic.
+/// The next offset of each partition of each topic: to read, or where outputs end.
 type Positions = BTreeMap<(usize, i32), i64>;
 
 /// What a group has still to read.
 struct Lag {
     topics: Vec<String>,
+    outputs: Vec<String>,
     group: BaseConsumer,
     /// Reads what lies between a position and the end.
     reader: BaseConsumer,
 }
 
 impl Lag {
-    fn of(bootstrap: &str, group: &str, topics: Vec<String>) -> Result<Lag> {
+    fn of(bootstrap: &str, group: &str, topics: Vec<String>, outputs: Vec<String>) -> Result<Lag> {
         let reader = consumer_config(bootstrap, "peer-referee").create()?;
-        Ok(Lag { topics, group: consumer_config(bootstrap, group).create()?, reader })
+        Ok(Lag { topics, outputs, group: consumer_config(bootstrap, group).create()?, reader })
     }
 
-    /// The group's positions, if there is no record behind any of them.
+    /// The group's positions, if there is no record behind any of them, and the ends of what it writes.
     fn positions_if_drained(&self) -> Result<Option<Positions>> {
         let mut positions = BTreeMap::new();
         for (nth, topic) in self.topics.iter().enumerate() {
@@ -218,6 +275,12 @@ impl Lag {
                     return Ok(None);
                 }
                 positions.insert((nth, partition), next);
+            }
+        }
+        for (nth, topic) in (self.topics.len()..).zip(&self.outputs) {
+            for element in all_partitions(&self.group, topic)?.elements() {
+                let (_, high) = self.group.fetch_watermarks(topic, element.partition(), REQUEST)?;
+                positions.insert((nth, element.partition()), high);
             }
         }
         Ok(Some(positions))
@@ -266,19 +329,21 @@ struct BoxDocument {
 }
 
 impl Transitions {
-    fn of_box_events(bootstrap: &str, topic: &str) -> Result<String> {
+    fn of_box_events(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut transitions = Transitions::default();
-        each_record(bootstrap, topic, |_, value| {
+        each_record(bootstrap, topic, |message| {
+            let value = message.payload().unwrap_or_default();
             let BoxEvent { shipment_id, box_id, milestone } = serde_json::from_slice(value)?;
             transitions.add(shipment_id, box_id, milestone);
             Ok(())
         })?;
-        Ok(transitions.line())
+        Ok(transitions)
     }
 
-    fn of_shipments(bootstrap: &str, topic: &str) -> Result<String> {
+    fn of_shipments(bootstrap: &str, topic: &str) -> Result<Transitions> {
         let mut last = BTreeMap::new();
-        each_record(bootstrap, topic, |key, value| {
+        each_record(bootstrap, topic, |message| {
+            let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
             last.insert(key.to_vec(), value.to_vec());
             Ok(())
         })?;
@@ -291,12 +356,20 @@ impl Transitions {
                 }
             }
         }
-        Ok(transitions.line())
+        Ok(transitions)
     }
 
     fn add(&mut self, shipment_id: String, box_id: String, milestone: String) {
         self.told += 1;
         self.different.insert((shipment_id, box_id, milestone));
+    }
+
+    fn list(&self, path: &Path) -> Result<()> {
+        let mut out = BufWriter::new(fs::File::create(path)?);
+        for (shipment_id, box_id, milestone) in &self.different {
+            writeln!(out, "{shipment_id} {box_id} {milestone}")?;
+        }
+        Ok(out.flush()?)
     }
 
     fn line(&self) -> String {
@@ -309,8 +382,12 @@ impl Transitions {
     }
 }
 
-/// Hands on the key and the value of every committed record, partition by partition in order.
-fn each_record(bootstrap: &str, topic: &str, mut sink: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+/// Hands on every committed record, partition by partition in order.
+fn each_record(
+    bootstrap: &str,
+    topic: &str,
+    mut sink: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+) -> Result<()> {
     let consumer: BaseConsumer = consumer_config(bootstrap, "peer-referee").create()?;
     let mut partitions = all_partitions(&consumer, topic)?;
     partitions.set_all_offsets(Offset::Beginning)?;
@@ -318,9 +395,7 @@ fn each_record(bootstrap: &str, topic: &str, mut sink: impl FnMut(&[u8], &[u8]) 
     let mut open = partitions.count();
     while open > 0 {
         match consumer.poll(REQUEST) {
-            Some(Ok(message)) => {
-                sink(message.key().unwrap_or_default(), message.payload().unwrap_or_default())?;
-            }
+            Some(Ok(message)) => sink(&message)?,
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(error.into()),
             None => bail!("{topic} does not answer"),

@@ -17,6 +17,7 @@
 //! - There are exactly `scans` scans, duplicates, foreign and unreadable ones included.
 //! - Calm: a phase has commands or scans, at most one command per shipment, and all its timestamps before its tick;
 //!   later phases are later. Nothing in a phase depends on the order of its messages.
+//! - Plain: all commands before all scans, each number's scans in the order of its milestones, nothing unreadable.
 //! - Stormy: the same events without phases: commands and scans by timestamp, a tick every few minutes.
 //! - Intents claim what is certain for the bytes; what a shipment shows in the end is for the engine and its slow
 //!   twin to say.
