@@ -155,6 +155,7 @@ fn engine_and_twin_agree_over_calm_worlds() {
             let lives = if is_odd(seed) { Lives::Move } else { Lives::Stay };
             assert_agreement((seed, lives), &packing, &told, &ran.latest, &ran.counters);
             if partitions == 1 {
+                coverage.ask(&told);
                 coverage.look(&settings, &phases, &ran, partitions);
             }
         }

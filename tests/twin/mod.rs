@@ -61,6 +61,8 @@ pub(crate) struct TwinResult {
     pub(crate) outcomes: Vec<CommandOutcome>,
     /// How many shipments were retired.
     pub(crate) retired: u64,
+    /// How many scans had waited for the registration of their number.
+    pub(crate) unparked: u64,
 }
 
 /// The twin.
@@ -103,6 +105,7 @@ impl Twin {
             documents: documents::documents(&world),
             counts: world.counts.clone(),
             retired: world.retired,
+            unparked: world.unparked,
             outcomes: world.outcomes,
         }
     }

@@ -102,6 +102,28 @@ fn r14_missing_tracking() {
 }
 
 #[test]
+fn r16_an_acknowledgement_outlives_a_refutation() {
+    let ack = command("11-08T01:00", "acknowledge_problem", json!({"problem_id": "S:MISSED_WINDOW_LATE"}));
+    let acknowledged = then([tick("11-08T00:00"), ack]);
+    let in_time = [
+        late("11-09T00:00", scan("11-06T00:00", N[0], "DELIVERED", json!({"scan_id": "d"}))),
+        late("11-09T00:00", s("11-06T00:00", 1, "DELIVERED")),
+    ];
+    let refuted: Vec<Input> = acknowledged.iter().cloned().chain(in_time).collect();
+    let mut back = refuted.clone();
+    back.push(scan("11-09T01:00", N[0], "ETA", json!({"retracts": ["d"]})));
+    for (name, script, status, at) in [
+        ("acknowledged", acknowledged, "ACKNOWLEDGED".into(), t("11-08T01:00")),
+        ("refuted", refuted, absent(), absent()),
+        ("back as it was", back, "ACKNOWLEDGED".into(), t("11-08T01:00")),
+    ] {
+        let played = play(script);
+        assert_eq!(played.problem("MISSED_WINDOW_LATE", "/status"), status, "{name}");
+        assert_eq!(played.problem("MISSED_WINDOW_LATE", "/acknowledged_at"), at, "{name}");
+    }
+}
+
+#[test]
 fn r23_cancelling_resolves_and_freezes() {
     let script = then([tick("11-08T00:00"), command("11-09T00:00", "cancel_shipment", json!({}))]);
     let mut delivered = script.clone();

@@ -74,6 +74,8 @@ pub(crate) struct World<'a> {
     past: BTreeMap<NumberKey, Vec<(ShipmentId, Timestamp, Timestamp)>>,
     /// How many shipments were retired.
     pub(crate) retired: u64,
+    /// R11: scans that waited for the registration of their number.
+    pub(crate) unparked: u64,
     results: BTreeMap<(ShipmentId, CommandId), CommandOutcome>,
     /// Accounts that were ever judged or have an open defect.
     pub(crate) accounts: BTreeMap<AccountId, Account>,
@@ -92,6 +94,7 @@ impl<'a> World<'a> {
             ghosts: BTreeMap::new(),
             past: BTreeMap::new(),
             retired: 0,
+            unparked: 0,
             results: BTreeMap::new(),
             accounts: BTreeMap::new(),
             outcomes: Vec::new(),
@@ -387,6 +390,7 @@ impl<'a> World<'a> {
             number.was_registered = true;
             self.counts.parked -= number.parked;
             self.counts.taken += number.parked;
+            self.unparked += number.parked;
             number.parked = 0;
         }
     }
