@@ -127,6 +127,7 @@ impl Filling for Numbers<'_> {
                 entered_at: CREATED_AT,
                 generation: 1,
                 retired: false,
+                cancelled: false,
             };
             let source = Source { lane: Lane::Scans, partition: Partition(0), offset: n };
             let scan = Scan { key: key.clone(), ..self.scan.clone() };
