@@ -20,7 +20,7 @@ use dockside::workload::{WorldConfig, readable_scans};
 use serde::Deserialize;
 use serde_json::Value;
 
-use parsers::{READABLE, Seen, Simd, see_borrowed};
+use parsers::{Borrowed, READABLE, Seen, Simd, see_borrowed};
 use shared::{Bench, stopwatch};
 
 /// What is measured.
