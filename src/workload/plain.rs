@@ -12,7 +12,7 @@ use super::scans::{What, Where};
 use crate::model::Milestone;
 
 /// The commands are written by then, in steps from the cohort's start.
-const READY_STEPS: i64 = 3;
+pub(crate) const READY_STEPS: i64 = 3;
 
 /// Plans a shipment, from its creation to the dock.
 pub(crate) fn plain_cohort(planner: &mut Planner<'_>) {

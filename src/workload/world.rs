@@ -11,7 +11,7 @@ use super::freight::freight_cohort;
 use super::messages::{Messages, Placed};
 use super::numbers::Numbers;
 use super::parcels::parcel_cohort;
-use super::plain::plain_cohort;
+use super::plain::{READY_STEPS, plain_cohort};
 use super::plan::{Habits, Plan, PlannedCommand, Planner};
 use super::rng::{Rng, mix};
 use super::scans::{PlannedScan, Unit, What, write_scan};
@@ -227,8 +227,10 @@ impl World {
                 parcel_cohort(planner);
             }
         });
+        // A plain world has no scan at all before its last command.
+        let strangers_step = if plain { step + READY_STEPS } else { step };
         while self.planned_foreign * 20 < self.planned && self.planned < self.config.scans {
-            self.planned_foreign += self.cohort(step, |planner| planner.foreign_parcel());
+            self.planned_foreign += self.cohort(strangers_step, |planner| planner.foreign_parcel());
         }
         if plain {
             return;
