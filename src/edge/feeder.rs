@@ -5,7 +5,7 @@
 use crate::engine::log::{Broker, LogError, Outbox};
 use crate::engine::replay::{ReplayLine, ReplayTopic};
 use crate::model::{Partition, Timestamp, Topic, partition_of};
-use crate::workload::Messages;
+use crate::workload::{Message, Messages};
 
 /// What a tick looks like among commands.
 const TICK: &[u8] = br#"{"type":"tick"}"#;
@@ -60,6 +60,13 @@ impl Feeder {
         self.outbox.push(topic, Partition(partition), line.timestamp, key, value, &headers);
     }
 
+    /// Adds a world's message.
+    pub fn message(&mut self, message: &Message<'_>) {
+        let partition = Partition(message.partition);
+        let (key, value) = (message.key, Some(message.value));
+        self.outbox.push(message.topic, partition, message.timestamp, key, value, &[]);
+    }
+
     /// Adds a tick for every partition.
     pub fn tick(&mut self, at: Timestamp, partitions: u32) {
         for partition in 0..partitions {
@@ -76,9 +83,7 @@ impl Feeder {
         mut appended: impl FnMut(&Outbox),
     ) -> Result<(), LogError> {
         for message in messages.iter() {
-            let partition = Partition(message.partition);
-            let (key, value) = (message.key, Some(message.value));
-            self.outbox.push(message.topic, partition, message.timestamp, key, value, &[]);
+            self.message(&message);
             if self.is_full() {
                 appended(&self.outbox);
                 self.flush(broker)?;

@@ -15,6 +15,7 @@ use super::simplest::Program;
 use super::{Bar, Budget, Line, Options};
 use crate::decode::Decoder;
 use crate::edge::crew::{Crew, nobody};
+use crate::edge::feeder::Feeder;
 use crate::engine::log::{Broker, LogError, Outbox, Sim};
 use crate::engine::worker::WorkerConfig;
 use crate::model::{Lane, Topic};
@@ -213,14 +214,21 @@ fn with_crew(options: &Options, workers: u32) -> Result<f64, LogError> {
     Ok(took)
 }
 
-/// Writes a whole world, each message on its partition and ticks on all; how many scans.
+/// Writes a whole world, each message on its partition and ticks on all, in few large appends; how many scans.
 pub(super) fn append_all<B: Broker>(broker: &B, config: WorldConfig) -> Result<u64, LogError> {
     let mut world = World::new(config);
-    let mut feeder = crate::edge::feeder::Feeder::default();
+    let mut feeder = Feeder::default();
     let mut messages = Messages::default();
     while let Some(phase) = world.next_phase(&mut messages) {
-        feeder.phase(broker, &messages, |_| {})?;
-        feeder.close(broker, phase.tick)?;
+        for message in messages.iter() {
+            feeder.message(&message);
+            if feeder.is_full() {
+                broker.append(feeder.outbox())?;
+                feeder.clear();
+            }
+        }
+        feeder.tick(phase.tick, broker.partitions());
     }
+    broker.append(feeder.outbox())?;
     Ok(world.expected().scans)
 }
