@@ -27,7 +27,8 @@ use crate::stations::{ClockSource, EntityKey, Rules, Stations, StreamClock};
 pub const STATE_BYTES_MAX: usize = 512 << 10;
 
 const MAGIC: u8 = b'S';
-const FORMAT: u8 = 5;
+/// The version of the records, in their second byte.
+pub const FORMAT: u8 = 5;
 
 /// What a record of the state log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

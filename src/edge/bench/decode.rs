@@ -1,9 +1,9 @@
 //! B1: decoding scans, against simd-json into the same borrowed struct.
 //!
 //! Enters: readable scans of a real world, one object per message. Leaves: how many times as fast our reader is. Always
-//! true: both fill the fields of a scan as they were written, ours by [`Decoder::read_raw`], and must see the same numbers. Beside
-//! it stands the whole of [`Decoder::decode`], which returns resolved scans: repeated keys refused, number canonical, code
-//! mapped, times read, identity hashed.
+//! true: both fill the fields of a scan as they were written, ours by [`Decoder::read_raw`], and must see the same numbers.
+//! Beside it stands the whole of [`Decoder::decode`], which returns resolved scans: repeated keys refused, number
+//! canonical, code mapped, times read, identity hashed.
 
 use std::hint::black_box;
 
