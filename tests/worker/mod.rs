@@ -1,13 +1,10 @@
 //! A worker whose clock is set back, and one whose topics grow under it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use dockside::engine::log::{
-    Broker, Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored, Sim, SimMember,
-};
+use dockside::engine::log::{Broker, LogLayer, Sim, SimMember};
 use dockside::engine::worker::{Turn, Worker, WorkerConfig};
-use dockside::model::{Lane, Partition, Timestamp};
+use dockside::model::Timestamp;
 use dockside::stations::Rules;
 
 use crate::conformance;
@@ -18,47 +15,19 @@ struct Grown {
     partitions: u32,
 }
 
-impl Log for Grown {
+impl LogLayer for Grown {
+    type Beneath = SimMember;
+
+    fn beneath(&self) -> &SimMember {
+        &self.member
+    }
+
+    fn beneath_mut(&mut self) -> &mut SimMember {
+        &mut self.member
+    }
+
     fn partitions(&self) -> u32 {
         self.partitions
-    }
-
-    fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
-        self.member.poll(lane, max, wait)
-    }
-
-    fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
-        self.member.commit(epoch)
-    }
-
-    fn resolve(&mut self) -> Result<Positions, LogError> {
-        self.member.resolve()
-    }
-
-    fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
-        self.member.seek(positions)
-    }
-
-    fn start(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.member.start(partition)
-    }
-
-    fn end(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.member.end(partition)
-    }
-
-    fn restore(
-        &mut self,
-        partition: Partition,
-        from: u64,
-        to: u64,
-        sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<Restored, LogError> {
-        self.member.restore(partition, from, to, sink)
-    }
-
-    fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {
-        self.member.trim(partition, offset)
     }
 }
 

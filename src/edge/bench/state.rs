@@ -13,12 +13,10 @@ use super::measure::{cpu_seconds, figure, machine, timed};
 use super::{Bar, Budget, Line, Options};
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::process::locked;
-use crate::engine::log::{
-    Broker, Committed, Durability, Epoch, Local, Log, LogError, Polled, Positions, Record, Restored, Sim,
-};
+use crate::engine::log::{Broker, Committed, Durability, Epoch, Local, Log, LogError, LogLayer, Sim};
 use crate::engine::state::{StateKind, read_header};
 use crate::engine::worker::WorkerConfig;
-use crate::model::{Lane, Partition, Topic};
+use crate::model::Topic;
 use crate::stations::Rules;
 use crate::workload::{Feed, Lone, WorldConfig};
 
@@ -65,13 +63,15 @@ struct Counted<L> {
     bytes: Arc<Mutex<StateBytes>>,
 }
 
-impl<L: Log> Log for Counted<L> {
-    fn partitions(&self) -> u32 {
-        self.log.partitions()
+impl<L: Log> LogLayer for Counted<L> {
+    type Beneath = L;
+
+    fn beneath(&self) -> &L {
+        &self.log
     }
 
-    fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
-        self.log.poll(lane, max, wait)
+    fn beneath_mut(&mut self) -> &mut L {
+        &mut self.log
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
@@ -86,36 +86,6 @@ impl<L: Log> Log for Counted<L> {
         }
         drop(bytes);
         self.log.commit(epoch)
-    }
-
-    fn resolve(&mut self) -> Result<Positions, LogError> {
-        self.log.resolve()
-    }
-
-    fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
-        self.log.seek(positions)
-    }
-
-    fn start(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.log.start(partition)
-    }
-
-    fn end(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.log.end(partition)
-    }
-
-    fn restore(
-        &mut self,
-        partition: Partition,
-        from: u64,
-        to: u64,
-        sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<Restored, LogError> {
-        self.log.restore(partition, from, to, sink)
-    }
-
-    fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {
-        self.log.trim(partition, offset)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::{Lane, Partition, Timestamp, Topic};
 pub mod export;
 mod frame;
 mod group;
+mod layer;
 mod local;
 mod member;
 mod sim;
@@ -25,6 +26,7 @@ mod store;
 mod wal;
 
 pub use frame::Headers;
+pub use layer::LogLayer;
 pub use local::Local;
 pub use member::Member;
 pub use sim::{Faults, Memory, Sim, SimMember};

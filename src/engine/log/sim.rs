@@ -12,7 +12,7 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::Headers;
 use super::member::Member;
 use super::store::{Medium, Place, State, Store};
-use super::{Broker, Committed, Epoch, Extent, Log, LogError, Outbox, Polled, Positions, Record, Restored};
+use super::{Broker, Committed, Epoch, Extent, Log, LogError, LogLayer, Outbox, Polled, Positions, Record};
 
 /// How often each fault happens, in thousandths of the calls it can happen to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,9 +151,15 @@ impl SimMember {
     }
 }
 
-impl Log for SimMember {
-    fn partitions(&self) -> u32 {
-        self.inner.partitions()
+impl LogLayer for SimMember {
+    type Beneath = Member<Memory>;
+
+    fn beneath(&self) -> &Member<Memory> {
+        &self.inner
+    }
+
+    fn beneath_mut(&mut self) -> &mut Member<Memory> {
+        &mut self.inner
     }
 
     fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
@@ -193,32 +199,6 @@ impl Log for SimMember {
     fn resolve(&mut self) -> Result<Positions, LogError> {
         self.in_doubt = false;
         self.inner.resolve()
-    }
-
-    fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
-        self.inner.seek(positions)
-    }
-
-    fn start(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.inner.start(partition)
-    }
-
-    fn end(&mut self, partition: Partition) -> Result<u64, LogError> {
-        self.inner.end(partition)
-    }
-
-    fn restore(
-        &mut self,
-        partition: Partition,
-        from: u64,
-        to: u64,
-        sink: &mut dyn FnMut(Record<'_>) -> Result<(), LogError>,
-    ) -> Result<Restored, LogError> {
-        self.inner.restore(partition, from, to, sink)
-    }
-
-    fn trim(&mut self, partition: Partition, offset: u64) -> Result<(), LogError> {
-        self.inner.trim(partition, offset)
     }
 }
 
