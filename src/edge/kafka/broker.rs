@@ -12,7 +12,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 
 use super::clients::Quiet;
 use super::config::KafkaConfig;
@@ -20,6 +19,7 @@ use super::greeting::greet;
 use super::names::{kafka_partition, offset_of, reason, refused, unreachable};
 use super::owners;
 use super::patience::{Deadline, PATIENCE, REQUEST};
+use super::queue::AllHeaders;
 use super::reader::{Reader, Until, Wanted};
 use super::signs::Signs;
 use super::topics;
@@ -177,13 +177,13 @@ impl Broker for KafkaBroker {
     ) -> Result<u64, LogError> {
         let (start, _) = self.reader.ends(topic, partition)?;
         let mut left = max;
-        let each = &mut |message: &BorrowedMessage<'_>, record: Record<'_>| {
-            let headers: Vec<(&str, &[u8])> = message
-                .headers()
-                .into_iter()
-                .flat_map(|headers| headers.iter())
-                .map(|header| (header.key, header.value.unwrap_or_default()))
-                .collect();
+        let each = &mut |record: Record<'_>, headers: AllHeaders<'_>| {
+            let mut owned: Vec<(String, Vec<u8>)> = Vec::new();
+            headers.each(|name, value| {
+                owned.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+            });
+            let headers: Vec<_> =
+                owned.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
             sink(record, &headers);
             left -= 1;
             Ok(if left == 0 { Wanted::NoMore } else { Wanted::More })
@@ -219,7 +219,7 @@ impl Broker for KafkaBroker {
                     lag += end - from;
                     continue;
                 }
-                let count = &mut |_: &BorrowedMessage<'_>, _: Record<'_>| {
+                let count = &mut |_: Record<'_>, _: AllHeaders<'_>| {
                     lag += 1;
                     Ok(Wanted::More)
                 };

@@ -300,7 +300,7 @@ impl Member {
             let (mut bytes, mut failure) = (0, None);
             queue.take(max, |item| {
                 match item {
-                    Fetched::Record(partition, record) => {
+                    Fetched::Record(partition, record, _) => {
                         let Some(place) = places.get_mut(&(lane, partition)) else { return Enough::No };
                         if record.offset < place.next {
                             return Enough::No;

@@ -11,6 +11,7 @@
 #![expect(unsafe_code, reason = "rd_kafka_consume_batch_queue has no safe wrapper")]
 
 use std::ffi::{CStr, CString, c_void};
+use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -30,10 +31,55 @@ const HANDFUL: usize = 256;
 /// One thing that was fetched.
 #[derive(Debug)]
 pub(super) enum Fetched<'a> {
-    Record(Partition, Record<'a>),
+    Record(Partition, Record<'a>, AllHeaders<'a>),
     /// Everything before this offset was read, and there is no more now.
     End(Partition, u64),
     Failed(RDKafkaErrorCode),
+}
+
+/// The headers of a record, in their order.
+#[derive(Clone, Copy)]
+pub(super) struct AllHeaders<'a>(&'a sys::rd_kafka_message_t);
+
+impl AllHeaders<'_> {
+    /// Shows each name and value. A name need not be text: Kafka takes any bytes.
+    pub(super) fn each(self, see: impl FnMut(&[u8], &[u8])) {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is valid and owns its headers, which live as long as `self`.
+        unsafe {
+            let found = sys::rd_kafka_message_headers(self.0, &raw mut headers);
+            if found == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+                walk(headers, see);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AllHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        self.each(|name, _| {
+            list.entry(&String::from_utf8_lossy(name));
+        });
+        list.finish()
+    }
+}
+
+/// # Safety
+/// The headers are valid.
+unsafe fn walk(headers: *const sys::rd_kafka_headers_t, mut see: impl FnMut(&[u8], &[u8])) {
+    for at in 0.. {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0_usize);
+        // SAFETY: the headers are valid; the pointers go to our own variables.
+        let found = unsafe {
+            sys::rd_kafka_header_get_all(headers, at, &raw mut name, &raw mut value, &raw mut size)
+        };
+        if found != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return;
+        }
+        // SAFETY: the client keeps names with a NUL behind them, and a value of so many bytes, in the headers.
+        unsafe { see(CStr::from_ptr(name).to_bytes(), bytes(value, size).unwrap_or_default()) };
+    }
 }
 
 /// A queue that partitions' queues are forwarded to.
@@ -164,7 +210,7 @@ unsafe fn fetched(message: &sys::rd_kafka_message_t) -> Fetched<'_> {
         content_type,
         feed,
     };
-    Fetched::Record(partition_of(message.partition), record)
+    Fetched::Record(partition_of(message.partition), record, AllHeaders(message))
 }
 
 /// # Safety
@@ -191,5 +237,34 @@ unsafe fn header<'a>(message: &'a sys::rd_kafka_message_t, name: &CStr) -> Optio
             return None;
         }
         bytes(value, size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_any_bytes_are_shown_in_their_order() {
+        let given: [(&CStr, &[u8]); 4] = [
+            (c"dockside-feed", b"ups"),
+            (c"\xff\xfe", b"\x00\x01"),
+            (c"", b""),
+            (c"dockside-feed", b"fedex"),
+        ];
+        let mut seen = Vec::new();
+        // SAFETY: the headers are ours until they are destroyed, and the client copies what it is given.
+        unsafe {
+            let headers = sys::rd_kafka_headers_new(given.len());
+            for (name, value) in given {
+                let (value, size) =
+                    (value.as_ptr().cast::<c_void>(), isize::try_from(value.len()).expect("few"));
+                let added = sys::rd_kafka_header_add(headers, name.as_ptr(), -1, value, size);
+                assert_eq!(added, Code::RD_KAFKA_RESP_ERR_NO_ERROR);
+            }
+            walk(headers, |name, value| seen.push((name.to_vec(), value.to_vec())));
+            sys::rd_kafka_headers_destroy(headers);
+        }
+        assert_eq!(seen, given.map(|(name, value)| (name.to_bytes().to_vec(), value.to_vec())));
     }
 }

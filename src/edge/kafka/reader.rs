@@ -3,12 +3,12 @@
 //! Enters: a partition and offsets. Leaves: offsets, and records in order. Always true: an end counts open
 //! transactions, and a read gives committed records only, all of them up to where it was told to read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -16,8 +16,14 @@ use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST, is_unknown};
+use super::queue::{AllHeaders, DataQueue, Enough, Fetched};
 use crate::engine::log::{LogError, Record};
-use crate::model::{Partition, Timestamp, Topic};
+use crate::model::{Partition, Topic};
+
+/// Records that are taken from the client at once.
+const BATCH: usize = 4_096;
+/// How long we sleep at most without looking at the queue.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How far to read.
 #[derive(Clone, Copy, Debug)]
@@ -132,94 +138,166 @@ impl Reader {
         partition: Partition,
         from: u64,
         until: Until,
-        sink: &mut dyn FnMut(&BorrowedMessage<'_>, Record<'_>) -> Result<Wanted, LogError>,
+        sink: &mut dyn FnMut(Record<'_>, AllHeaders<'_>) -> Result<Wanted, LogError>,
     ) -> Result<u64, LogError> {
         let what = || format!("read {} from {from}", self.config.place(topic, partition));
-        let failed = |error: KafkaError| unreachable(what(), reason(&error));
-        // A new consumer for each read: an end of the partition cannot be one of an earlier read.
-        let consumer: BaseConsumer<Quiet> = self.committed.create_with_context(Quiet).map_err(failed)?;
-
-        // Such a client sees the stable end. Only because it is past `to` does reaching an end of the partition mean
-        // that everything before `to` was read. A transaction that holds it back ends at the latest with its timeout.
-        let mut deadline = Deadline::after(PATIENCE);
-        let to = loop {
-            let (_, stable) = self.watermarks(&consumer, topic, partition)?;
-            match until {
-                Until::StableEnd => break stable,
-                Until::Offset(to) if to <= stable => break to,
-                Until::Offset(_) if deadline.is_over() => {
-                    let why = "an older transaction stays open: `kafka-transactions.sh find-hanging` tells which, and \
-                               its `abort` ends it";
-                    let error = unreachable(what(), why);
-                    deadline = self.patience.renewed(error)?;
-                }
-                Until::Offset(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
-        if from >= to {
-            return Ok(from);
-        }
-
-        let names = self.config.names();
-        let mut assignment = TopicPartitionList::new();
-        assignment
-            .add_partition_offset(
-                names.of(topic),
-                kafka_partition(partition),
-                Offset::Offset(kafka_offset(from)),
-            )
-            .map_err(failed)?;
-        consumer.assign(&assignment).map_err(failed)?;
-        let mut silent = Deadline::after(PATIENCE);
+        let mut next = from;
         loop {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    silent = Deadline::after(PATIENCE);
-                    let record = record_of(&message);
-                    let next = record.offset + 1;
-                    if record.offset >= to {
-                        return Ok(to);
-                    }
-                    if record.offset >= from && sink(&message, record)? == Wanted::NoMore {
-                        return Ok(next);
-                    }
-                    if next == to {
-                        return Ok(to);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(to),
-                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    return Err(refused(what(), "its start is no longer there"));
-                }
-                Some(Err(error))
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
-                {
-                    return Err(failed(error));
-                }
-                Some(Err(error)) => tracing::warn!(target: "kafka", "{}: {}", what(), reason(&error)),
-                None => {}
+            // A new consumer for each read: an end of the partition cannot be one of an earlier read.
+            let consumer = self
+                .committed
+                .create_with_context(Quiet)
+                .map_err(|error| unreachable(what(), reason(&error)))?;
+            let to = self.readable(&consumer, topic, partition, until, &what)?;
+            let mut stretch = Stretch { next, to, outcome: None };
+            if next < to {
+                self.read_with(&consumer, topic, partition, &mut stretch, sink, &what)?;
             }
-            if silent.is_over() {
-                silent = self.patience.renewed(unreachable(what(), "nothing came for too long"))?;
+            next = stretch.next;
+            match stretch.outcome {
+                Some(Outcome::Astray) => {
+                    let (start, _) = self.watermarks(&consumer, topic, partition)?;
+                    if start > next {
+                        return Err(refused(what(), "its start is no longer there"));
+                    }
+                    tracing::warn!(target: "kafka", "{}: {next} was not found, but is there; looking again", what());
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Some(Outcome::Failed(error)) => return Err(error),
+                Some(Outcome::Enough) | None => return Ok(next),
             }
         }
     }
+
+    /// Up to where a client of committed records may read: it sees the stable end. A transaction that holds it back ends
+    /// at the latest with its timeout.
+    fn readable(
+        &self,
+        consumer: &BaseConsumer<Quiet>,
+        topic: Topic,
+        partition: Partition,
+        until: Until,
+        what: &dyn Fn() -> String,
+    ) -> Result<u64, LogError> {
+        let mut deadline = Deadline::after(PATIENCE);
+        loop {
+            let (_, stable) = self.watermarks(consumer, topic, partition)?;
+            match until {
+                Until::StableEnd => return Ok(stable),
+                Until::Offset(to) if to <= stable => return Ok(to),
+                Until::Offset(_) if deadline.is_over() => {
+                    let why = "an older transaction stays open: `kafka-transactions.sh find-hanging` tells which, and \
+                               its `abort` ends it";
+                    deadline = self.patience.renewed(unreachable(what(), why))?;
+                }
+                Until::Offset(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Reads the stretch, until something ends it early.
+    fn read_with(
+        &self,
+        consumer: &BaseConsumer<Quiet>,
+        topic: Topic,
+        partition: Partition,
+        stretch: &mut Stretch,
+        sink: &mut dyn FnMut(Record<'_>, AllHeaders<'_>) -> Result<Wanted, LogError>,
+        what: &dyn Fn() -> String,
+    ) -> Result<(), LogError> {
+        let failed = |error: KafkaError| unreachable(what(), reason(&error));
+        let names = self.config.names();
+        let bell = Arc::default();
+        // Gone before its consumer, which would wait for it.
+        let mut queue = DataQueue::of(consumer, &bell);
+        queue.forward(consumer, names.of(topic), partition);
+        let mut assignment = TopicPartitionList::new();
+        let (number, from) = (kafka_partition(partition), Offset::Offset(kafka_offset(stretch.next)));
+        assignment.add_partition_offset(names.of(topic), number, from).map_err(failed)?;
+        consumer.assign(&assignment).map_err(failed)?;
+        let mut silent = Deadline::after(PATIENCE);
+        while stretch.outcome.is_none() && stretch.next < stretch.to {
+            bell.silence();
+            let told = match consumer.poll(Duration::ZERO) {
+                Some(Err(error)) => error.rdkafka_error_code(),
+                Some(Ok(_)) | None => None,
+            };
+            let (before, mut troubles) = (stretch.next, told);
+            queue.take(BATCH, |fetched| {
+                match fetched {
+                    Fetched::Record(_, record, headers) => stretch.record(record, headers, sink),
+                    Fetched::End(_, end) => stretch.ends(end),
+                    Fetched::Failed(code) => troubles = Some(code),
+                }
+                if stretch.outcome.is_some() { Enough::Yes } else { Enough::No }
+            });
+            match troubles {
+                _ if stretch.outcome.is_some() => {}
+                Some(RDKafkaErrorCode::AutoOffsetReset) => stretch.outcome = Some(Outcome::Astray),
+                Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    let error = failed(KafkaError::MessageConsumption(code));
+                    stretch.outcome = Some(Outcome::Failed(error));
+                }
+                Some(code) => tracing::warn!(target: "kafka", "{}: {code}", what()),
+                None => {}
+            }
+            if stretch.next > before {
+                silent = Deadline::after(PATIENCE);
+            } else if silent.is_over() {
+                silent = self.patience.renewed(unreachable(what(), "nothing came for too long"))?;
+            } else {
+                bell.wait(LOOK_AGAIN);
+            }
+        }
+        drop(queue);
+        consumer.unassign().map_err(failed)
+    }
 }
 
-/// A message as a record. Known gap: the client's wrapper insists on header names in UTF-8 and panics at others, which
-/// no official client writes.
-pub(super) fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
-    let header = |name: &str| {
-        message.headers().and_then(|headers| {
-            headers.iter().find(|header| header.key == name).and_then(|header| header.value)
-        })
-    };
-    Record {
-        offset: offset_of(message.offset()),
-        timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
-        key: message.key(),
-        value: message.payload(),
-        content_type: header("content-type"),
-        feed: header("dockside-feed"),
+/// What is read of a partition.
+struct Stretch {
+    /// The offset that is read next, and the one before which reading ends.
+    next: u64,
+    to: u64,
+    /// Why it ended early.
+    outcome: Option<Outcome>,
+}
+
+enum Outcome {
+    /// The sink wants no more.
+    Enough,
+    /// The client says that the offset is not there.
+    Astray,
+    Failed(LogError),
+}
+
+impl Stretch {
+    fn record(
+        &mut self,
+        record: Record<'_>,
+        headers: AllHeaders<'_>,
+        sink: &mut dyn FnMut(Record<'_>, AllHeaders<'_>) -> Result<Wanted, LogError>,
+    ) {
+        if self.outcome.is_some() || record.offset < self.next {
+            return;
+        }
+        if record.offset >= self.to {
+            self.next = self.to;
+            return;
+        }
+        self.next = record.offset + 1;
+        match sink(record, headers) {
+            Ok(Wanted::More) => {}
+            Ok(Wanted::NoMore) => self.outcome = Some(Outcome::Enough),
+            Err(error) => self.outcome = Some(Outcome::Failed(error)),
+        }
+    }
+
+    /// Nothing is left before that offset. An end that comes before ours is one of a new leader, which does not know yet
+    /// how far its log is committed: more will come.
+    fn ends(&mut self, end: u64) {
+        if self.outcome.is_none() {
+            self.next = self.next.max(end.min(self.to));
+        }
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
-use rdkafka::message::BorrowedMessage;
 
 use super::clients::Quiet;
 use super::config::KafkaConfig;
@@ -16,6 +15,7 @@ use super::member::{Happened, Member, name_taken};
 use super::mirror::{Copied, Mirror, Original};
 use super::names::{refused, unreachable};
 use super::patience::Budget;
+use super::queue::AllHeaders;
 use super::reader::{Reader, Until, Wanted};
 use super::signs::Signs;
 use super::topics;
@@ -101,7 +101,7 @@ impl KafkaLog {
             return Ok(None);
         }
         let mut is_same = false;
-        let probe = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
+        let probe = &mut |record: Record<'_>, _: AllHeaders<'_>| {
             is_same = record.offset == last.offset && record.value == Some(&last.value);
             Ok(Wanted::NoMore)
         };
@@ -338,7 +338,7 @@ impl Log for KafkaLog {
         }
         let mut wanted = Wanted::More;
         if next < to {
-            let each = &mut |_: &BorrowedMessage<'_>, record: Record<'_>| {
+            let each = &mut |record: Record<'_>, _: AllHeaders<'_>| {
                 if let Some(mirror) = mirror.as_mut() {
                     mirror.append(partition, record.offset, record.value.unwrap_or_default());
                 }

@@ -309,7 +309,30 @@ impl Feed<'_> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("waited too long for the world to be read:\n{}", self.stage.logs());
+        panic!("waited too long for the world to be read: {}\n{}", self.behind(broker), self.stage.logs());
+    }
+
+    /// Which lanes are not read, and who has them.
+    fn behind(&self, broker: &KafkaBroker) -> String {
+        let committed = match broker.committed() {
+            Ok(committed) => committed,
+            Err(error) => return error.to_string(),
+        };
+        let mut behind = String::new();
+        for ((lane, partition), end) in &self.ends {
+            let next = committed[&(*lane, *partition)];
+            if next != *end {
+                let _ = write!(behind, "{lane:?} of {partition} at {next} of {end}; ");
+            }
+        }
+        for partition in 0..self.stage.plan.partitions {
+            let at = (Lane::Hops, Partition(partition));
+            if !self.are_hops_read(&Positions::from([(at, committed[&at])])) {
+                let _ = write!(behind, "hops of {partition} at {}; ", committed[&at]);
+            }
+        }
+        let _ = write!(behind, "owners {:?}", broker.owners());
+        behind
     }
 }
 
