@@ -11,8 +11,8 @@
 use smallvec::SmallVec;
 
 use super::edi::{
-    CodeSet, Delimiters, Event, Fault, Happened, Parts, Place, References, Segment, Segments, Set, Strength,
-    When, Written, Zones, edifact_time, is_blank, skip_filler,
+    CodeSet, Delimiters, Event, Fault, Happened, Kept, Parts, Place, References, Segment, Segments, Set,
+    Strength, When, Written, Zones, edifact_time, is_blank, skip_filler,
 };
 use crate::model::{DeadLetterReason, Timestamp, civil_from_days};
 
@@ -36,17 +36,30 @@ struct Unb<'m> {
 }
 
 /// Reads a message of EDIFACT from `start` on.
-pub(crate) fn read(mut parts: Parts<'_, '_, '_>, zones: &mut Zones, start: usize) {
+pub(crate) fn read(mut parts: Parts<'_, '_, '_>, kept: &mut Kept, start: usize) {
     let bytes = parts.bytes();
-    let mut set = Set::default();
+    let mut set = Set::within(&mut kept.memory);
     let mut at = start;
     while at < bytes.len() {
         match Unb::read(bytes, at, parts.message.record_time) {
-            Err(fault) => return parts.reject_rest(at, fault),
-            Ok(unb) => at = skip_filler(bytes, Interchange::new(&unb, &mut set, zones).read(&mut parts, at)),
+            Err(fault) => {
+                parts.reject_rest(at, fault);
+                break;
+            }
+            Ok(unb) => {
+                let interchange = Interchange::new(&unb, &mut set, &mut kept.zones);
+                at = skip_filler(bytes, interchange.read(&mut parts, at));
+            }
         }
     }
+    set.leave(&mut kept.memory);
     parts.finish(start);
+}
+
+/// The segments behind the header.
+pub(crate) fn segments(bytes: &[u8]) -> Result<Segments<'_>, Fault> {
+    let unb = Unb::read(bytes, 0, Timestamp(0))?;
+    Ok(Segments::new(bytes, unb.end, unb.delimiters))
 }
 
 impl<'m> Unb<'m> {
@@ -68,7 +81,7 @@ impl<'m> Unb<'m> {
             return Err(Fault::new(start, "`UNA` with five different service characters is expected"));
         }
         let mut segments = Segments::new(bytes, from, delimiters);
-        let header = segments.next().filter(|segment| segment.tag() == b"UNB");
+        let header = segments.advance().filter(|segment| segment.tag() == b"UNB");
         let header = header.ok_or_else(|| Fault::new(from.min(bytes.len()), "`UNB` is expected"))?;
         let [_, _, sender, _, date_time, control] = header.elements();
         let [sender] = delimiters.components(sender);
@@ -79,7 +92,7 @@ impl<'m> Unb<'m> {
         let when = edifact_time(&said, format, record_year);
         let year = when.map_or(record_year, |when| civil_from_days(Timestamp(when.local_ms).utc_day()).0);
         let at = when.map_or(record_time, |when| Timestamp(when.local_ms)).min(record_time);
-        Ok(Unb { delimiters, sender, control, written: Written { at, year }, end: segments.at() })
+        Ok(Unb { delimiters, sender, control, written: Written { at, year }, end: header.end })
     }
 }
 
@@ -163,7 +176,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
         let bytes = parts.bytes();
         let mut segments = Segments::new(bytes, self.unb.end, self.unb.delimiters);
         let mut strays = 0_u32;
-        while let Some(segment) = segments.next() {
+        while let Some(segment) = segments.advance() {
             match segment.tag() {
                 b"UNB" => {
                     self.cut_off(parts, segment.start);
@@ -177,34 +190,34 @@ impl<'r, 'm> Interchange<'r, 'm> {
                 }
                 b"UNZ" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, false);
+                    self.end_group(parts, segment, false);
                     let [_, count, control] = segment.elements();
                     let actual = if self.groups > 0 { self.groups } else { self.messages };
                     parts.compare(
-                        &segment,
+                        segment,
                         (1, count),
                         actual.to_string().as_bytes(),
                         "the number of messages",
                     );
-                    parts.compare(&segment, (2, control), self.unb.control, "the control reference");
-                    return segments.at();
+                    parts.compare(segment, (2, control), self.unb.control, "the control reference");
+                    return segment.end;
                 }
                 b"UNG" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, false);
+                    self.end_group(parts, segment, false);
                     let [_, _, _, _, _, reference] = segment.elements();
                     self.groups += 1;
                     self.group = Some((reference, 0));
                 }
                 b"UNE" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, true);
+                    self.end_group(parts, segment, true);
                 }
                 b"UNH" => {
                     self.cut_off(parts, segment.start);
-                    self.begin(&segment);
+                    self.begin(segment);
                 }
-                b"UNT" if self.open.is_some() => self.end(parts, &segment, segments.at()),
+                b"UNT" if self.open.is_some() => self.end(parts, segment, segment.end),
                 _ if self.open.is_some() => self.take(segment),
                 _ => {
                     strays += 1;
@@ -235,7 +248,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
         self.group_place = None;
         self.destination_rank = None;
         self.status = None;
-        let [name] = segment.delimiters.components(kind);
+        let [name] = segment.components(kind);
         if name.trim_ascii() != b"IFTSTA" {
             self.set.fault(Fault::element(segment, 1, (2, kind), "message type IFTSTA"));
         }
@@ -281,35 +294,35 @@ impl<'r, 'm> Interchange<'r, 'm> {
     }
 
     /// A segment of the open message.
-    fn take(&mut self, segment: Segment<'m>) {
-        self.set.segments += 1;
+    fn take(&mut self, segment: &Segment<'m>) {
+        self.set.count(segment);
         match segment.tag() {
             b"CNI" => {
                 self.close_group(segment.start);
                 self.set.open_group(segment.start);
                 let [_, _, document] = segment.elements();
-                let [number] = segment.delimiters.components(document);
+                let [number] = segment.components(document);
                 self.set.near_references().note(Strength::Names, 3, number);
             }
             b"STS" => self.open_status(segment),
-            b"DTM" => self.time(&segment),
+            b"DTM" => self.time(segment),
             b"RFF" => {
                 let [_, reference] = segment.elements();
-                let [qualifier, value] = segment.delimiters.components(reference);
+                let [qualifier, value] = segment.components(reference);
                 self.reference(qualifier, value);
             }
             b"GIN" => {
                 let [_, qualifier, first] = segment.elements();
-                let [value] = segment.delimiters.components(first);
+                let [value] = segment.components(first);
                 if qualifier.trim_ascii() == b"BJ" {
                     self.references().note(Strength::Describes, 3, value);
                 }
             }
-            b"LOC" => self.location(&segment),
-            b"NAD" => self.party(&segment),
+            b"LOC" => self.location(segment),
+            b"NAD" => self.party(segment),
             b"FTX" => {
                 let [_, _, _, _, text] = segment.elements();
-                let [text] = segment.delimiters.components(text);
+                let [text] = segment.components(text);
                 if let Some((event, ..)) = &mut self.status {
                     event.description = text;
                 }
@@ -344,7 +357,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
 
     fn time(&mut self, segment: &Segment<'m>) {
         let [_, composite] = segment.elements();
-        let [qualifier, value, format] = segment.delimiters.components(composite);
+        let [qualifier, value, format] = segment.components(composite);
         let released;
         // A release character stands before the plus of an offset.
         let digits = match segment.delimiters.release {
@@ -374,7 +387,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
 
     fn location(&mut self, segment: &Segment<'m>) {
         let [_, qualifier, place] = segment.elements();
-        let [code, _, _, city] = segment.delimiters.components(place);
+        let [code, _, _, city] = segment.components(place);
         let is_locode = code.len() == 5 && code.iter().all(u8::is_ascii_uppercase);
         let country = if is_locode { &code[..2] } else { &code[..0] };
         let place = Place { code, city, country, ..Place::default() };
@@ -395,9 +408,9 @@ impl<'r, 'm> Interchange<'r, 'm> {
 
     fn party(&mut self, segment: &Segment<'m>) {
         let [_, role, id, _, name, _, city, state, postal_code, country] = segment.elements();
-        let [code] = segment.delimiters.components(id);
-        let [name] = segment.delimiters.components(name);
-        let [state] = segment.delimiters.components(state);
+        let [code] = segment.components(id);
+        let [name] = segment.components(name);
+        let [state] = segment.components(state);
         let rank = match role.trim_ascii() {
             b"CA" => {
                 return self.set.carriers.extend([code, name].into_iter().filter(|name| !is_blank(name)));
@@ -418,7 +431,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
         }
     }
 
-    fn open_status(&mut self, segment: Segment<'m>) {
+    fn open_status(&mut self, segment: &Segment<'m>) {
         self.close_status();
         if !self.set.has_group() {
             self.set.open_group(segment.start);
@@ -435,7 +448,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
             (code, CodeSet::Rec24)
         };
         if is_blank(code) {
-            let fault = Fault::element(&segment, self.set.segments, (2, status), "a status");
+            let fault = Fault::element(segment, self.set.segments, (2, status), "a status");
             return self.set.fault(fault);
         }
         let reasons: SmallVec<_> = [r1, r2, r3, r4, r5]
@@ -460,7 +473,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
             place: None,
             description: text,
         };
-        self.status = Some((event, Times::default(), segment, self.set.segments));
+        self.status = Some((event, Times::default(), *segment, self.set.segments));
     }
 
     /// What has only an estimated time is a forecast. What has no time of its own takes its group's, then the message's.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::de::SeqAccess;
 
-use super::edi::{Parts, Zones};
+use super::edi::{Kept, Parts};
 use super::json::{self, Fast};
 use super::learned::{Learned, LearnedCounts};
 use super::outline::{self, Elements};
@@ -26,7 +26,7 @@ pub struct Decoder {
     learned: Option<Learned>,
     /// The same for feeds with a profile.
     learned_feeds: Option<Learned>,
-    zones: Zones,
+    kept: Kept,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -102,7 +102,7 @@ impl Decoder {
             fast: Fast::new(),
             learned: Some(Learned::of_scans()),
             learned_feeds: Some(Learned::of_objects()),
-            zones: Zones::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -152,8 +152,8 @@ impl Decoder {
                 return;
             }
             match Format::of(promise, bytes, text) {
-                Format::X12 => x12::read(Parts::new(&mut message), &mut self.zones, start),
-                Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.zones, start),
+                Format::X12 => x12::read(Parts::new(&mut message), &mut self.kept, start),
+                Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.kept, start),
                 format => self.json(&mut message, format, text, start),
             }
             return;
@@ -170,8 +170,8 @@ impl Decoder {
                 let mut feed = FeedReader::new(profile, &mut message, &mut self.fast, learned);
                 lines(text).for_each(|(at, line)| feed.element(line, start + at, true));
             }
-            Format::X12 => x12::read(Parts::new(&mut message), &mut self.zones, start),
-            Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.zones, start),
+            Format::X12 => x12::read(Parts::new(&mut message), &mut self.kept, start),
+            Format::Edifact => edifact::read(Parts::new(&mut message), &mut self.kept, start),
             format => self.json(&mut message, format, text, start),
         }
     }

@@ -34,6 +34,7 @@ mod edi;
 mod edifact;
 mod field;
 mod json;
+mod lanes;
 mod learned;
 mod message;
 mod outline;
@@ -51,6 +52,7 @@ use crate::carriers::Catalogue;
 use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
 
 pub use command::{CommandRecord, command};
+pub use edi::{Segment, Segments};
 pub use learned::LearnedCounts;
 pub use message::Decoder;
 pub use profile::{Feed, Feeds, Profile, ProfileError, UnknownFeed};
@@ -69,6 +71,17 @@ pub struct Context<'a> {
     pub fcs: &'a Fcs,
     /// The rules' settings.
     pub settings: &'a Settings,
+}
+
+/// The segments of an interchange of X12 or EDIFACT behind its header, as written: what decoding it begins with.
+pub fn segments(interchange: &[u8]) -> Result<Segments<'_>, Rejection> {
+    let is_x12 = interchange.starts_with(b"ISA");
+    let segments = if is_x12 { x12::segments(interchange) } else { edifact::segments(interchange) };
+    segments.map_err(|fault| Rejection {
+        reason: DeadLetterReason::BadEdi,
+        detail: fault.detail,
+        position: Some(fault.position),
+    })
 }
 
 /// One outcome of a message. A message gives its parts in order.

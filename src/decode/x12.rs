@@ -9,8 +9,8 @@
 //! that has one already, or there is none, to the next one.
 
 use super::edi::{
-    CodeSet, Delimiters, Event, Fault, Happened, Parts, Place, References, Segment, Segments, Set, Strength,
-    When, Written, Zones, is_blank, skip_filler, x12_date, x12_time, x12_zone,
+    CodeSet, Delimiters, Event, Fault, Happened, Kept, Parts, Place, References, Segment, Segments, Set,
+    Strength, When, Written, Zones, is_blank, skip_filler, x12_date, x12_time, x12_zone,
 };
 use crate::model::{DeadLetterReason, Timestamp, civil_from_days};
 
@@ -48,17 +48,30 @@ struct Group<'m> {
 }
 
 /// Reads a message of X12 from `start` on.
-pub(crate) fn read(mut parts: Parts<'_, '_, '_>, zones: &mut Zones, start: usize) {
+pub(crate) fn read(mut parts: Parts<'_, '_, '_>, kept: &mut Kept, start: usize) {
     let bytes = parts.bytes();
-    let mut set = Set::default();
+    let mut set = Set::within(&mut kept.memory);
     let mut at = start;
     while at < bytes.len() {
         match Isa::read(bytes, at, parts.message.record_time) {
-            Err(fault) => return parts.reject_rest(at, fault),
-            Ok(isa) => at = skip_filler(bytes, Interchange::new(&isa, &mut set, zones).read(&mut parts, at)),
+            Err(fault) => {
+                parts.reject_rest(at, fault);
+                break;
+            }
+            Ok(isa) => {
+                let interchange = Interchange::new(&isa, &mut set, &mut kept.zones);
+                at = skip_filler(bytes, interchange.read(&mut parts, at));
+            }
         }
     }
+    set.leave(&mut kept.memory);
     parts.finish(start);
+}
+
+/// The segments behind the header.
+pub(crate) fn segments(bytes: &[u8]) -> Result<Segments<'_>, Fault> {
+    let isa = Isa::read(bytes, 0, Timestamp(0))?;
+    Ok(Segments::new(bytes, isa.end, isa.delimiters))
 }
 
 impl<'m> Isa<'m> {
@@ -164,7 +177,7 @@ impl<'r, 'm> Interchange<'r, 'm> {
         let bytes = parts.bytes();
         let mut segments = Segments::new(bytes, self.isa.end, self.isa.delimiters);
         let mut strays = 0_u32;
-        while let Some(segment) = segments.next() {
+        while let Some(segment) = segments.advance() {
             match segment.tag() {
                 b"ISA" => {
                     self.cut_off(parts, segment.start);
@@ -173,20 +186,20 @@ impl<'r, 'm> Interchange<'r, 'm> {
                 }
                 b"IEA" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, false);
+                    self.end_group(parts, segment, false);
                     let [_, groups, control] = segment.elements();
                     parts.compare(
-                        &segment,
+                        segment,
                         (1, groups),
                         self.groups.to_string().as_bytes(),
                         "the number of groups",
                     );
-                    parts.compare(&segment, (2, control), self.isa.control, "the control number");
-                    return segments.at();
+                    parts.compare(segment, (2, control), self.isa.control, "the control number");
+                    return segment.end;
                 }
                 b"GS" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, false);
+                    self.end_group(parts, segment, false);
                     let [_, _, _, _, _, _, control, _, release] = segment.elements();
                     self.groups += 1;
                     self.group = Some(Group { control, sets: 0 });
@@ -194,13 +207,13 @@ impl<'r, 'm> Interchange<'r, 'm> {
                 }
                 b"GE" => {
                     self.cut_off(parts, segment.start);
-                    self.end_group(parts, &segment, true);
+                    self.end_group(parts, segment, true);
                 }
                 b"ST" => {
                     self.cut_off(parts, segment.start);
-                    self.begin(&segment);
+                    self.begin(segment);
                 }
-                b"SE" if self.open.is_some() => self.end(parts, &segment, segments.at()),
+                b"SE" if self.open.is_some() => self.end(parts, segment, segment.end),
                 _ if self.open.is_some() => self.take(segment),
                 b"TA1" => {}
                 _ => {
@@ -279,8 +292,8 @@ impl<'r, 'm> Interchange<'r, 'm> {
     }
 
     /// A segment of the open set.
-    fn take(&mut self, segment: Segment<'m>) {
-        self.set.segments += 1;
+    fn take(&mut self, segment: &Segment<'m>) {
+        self.set.count(segment);
         match segment.tag() {
             b"B10" => {
                 let [_, reference, shipment, carrier] = segment.elements();
@@ -303,16 +316,16 @@ impl<'r, 'm> Interchange<'r, 'm> {
                 let [_, qualifier, value] = segment.elements();
                 reference(self.set.near_references(), qualifier, value);
             }
-            b"AT7" => self.status(&segment),
+            b"AT7" => self.status(segment),
             b"MS1" => {
                 let [_, city, state, country, _, _, _, _, postal_code] = segment.elements();
-                self.place(&segment, Place { city, state, postal_code, country, ..Place::default() });
+                self.place(segment, Place { city, state, postal_code, country, ..Place::default() });
             }
             b"Q5" => {
                 let [_, _, _, _, _, _, city, state, country] = segment.elements();
-                self.place(&segment, Place { city, state, country, ..Place::default() });
+                self.place(segment, Place { city, state, country, ..Place::default() });
             }
-            b"N1" => self.party(&segment),
+            b"N1" => self.party(segment),
             b"N4" => {
                 let [_, city, state, postal_code, country] = segment.elements();
                 if let Some(party) = self.near.party {

@@ -8,6 +8,7 @@
 //! `time` reads dates and time codes, `zones` knows which time zone a place has, `set` makes scans of what a
 //! transaction set said. The two readers are `x12` and `edifact`.
 
+mod segments;
 mod set;
 mod time;
 mod zones;
@@ -20,9 +21,18 @@ use super::scan::quoted;
 use super::{Part, Rejection};
 use crate::model::DeadLetterReason;
 
-pub(crate) use set::{CodeSet, Event, Happened, Place, References, Set, Strength, Written};
+pub(crate) use segments::skip_filler;
+pub use segments::{Segment, Segments};
+pub(crate) use set::{CodeSet, Emptied, Event, Happened, Place, References, Set, Strength, Written};
 pub(crate) use time::{When, edifact_time, x12_date, x12_time, x12_zone};
 pub(crate) use zones::Zones;
+
+/// What is kept from one message to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) zones: Zones,
+    pub(crate) memory: Emptied,
+}
 
 /// The bytes that structure an interchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +70,41 @@ impl Delimiters {
         text
     }
 
-    /// The text, if there is any.
-    pub(crate) fn some_text<'m>(&self, element: &'m [u8]) -> Option<Cow<'m, str>> {
-        (!is_blank(element)).then(|| self.text(element))
-    }
-
     /// The first components of a composite element.
     pub(crate) fn components<'m, const N: usize>(&self, element: &'m [u8]) -> [&'m [u8]; N] {
         split(element, self.component, self.release)
+    }
+}
+
+/// How the elements of a piece of a message are read as text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words<'m> {
+    delimiters: Delimiters,
+    /// The piece, if all of it is UTF-8: then an element need not be looked at again.
+    piece: Option<&'m str>,
+}
+
+impl<'m> Words<'m> {
+    /// Of a piece in which no release character is, `delimiters` has none.
+    pub(crate) fn of(piece: &'m [u8], delimiters: Delimiters) -> Words<'m> {
+        Words { delimiters, piece: std::str::from_utf8(piece).ok() }
+    }
+
+    /// The text of an element, as [`Delimiters::text`] reads it.
+    #[inline]
+    pub(crate) fn text(&self, element: &'m [u8]) -> Cow<'m, str> {
+        let trimmed = element.trim_ascii();
+        let borrowed = self.piece.filter(|_| self.delimiters.release.is_none()).and_then(|piece| {
+            let from = trimmed.as_ptr().addr().wrapping_sub(piece.as_ptr().addr());
+            piece.get(from..from.checked_add(trimmed.len())?)
+        });
+        borrowed.map_or_else(|| self.delimiters.text(trimmed), Cow::Borrowed)
+    }
+
+    /// The text, if there is any.
+    #[inline]
+    pub(crate) fn some_text(&self, element: &'m [u8]) -> Option<Cow<'m, str>> {
+        (!is_blank(element)).then(|| self.text(element))
     }
 }
 
@@ -89,124 +126,36 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// The first `N` pieces between separators; missing ones are empty, surplus ones are left.
+#[inline]
 fn split<const N: usize>(bytes: &[u8], separator: u8, release: Option<u8>) -> [&[u8]; N] {
-    let mut pieces = [&bytes[bytes.len()..]; N];
-    let mut from = 0;
-    let mut at = 0;
-    let mut piece = 0;
-    while at < bytes.len() {
-        if bytes[at] == separator {
-            pieces[piece] = &bytes[from..at];
-            piece += 1;
-            from = at + 1;
-            if piece == N {
-                return pieces;
-            }
-        } else if Some(bytes[at]) == release {
-            at += 1;
-        }
-        at += 1;
-    }
-    pieces[piece] = &bytes[from..];
-    pieces
-}
-
-/// A segment, without its terminator.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Segment<'m> {
-    pub(crate) body: &'m [u8],
-    /// Where it starts in the message.
-    pub(crate) start: usize,
-    /// What its elements are split by.
-    pub(crate) delimiters: Delimiters,
-}
-
-impl<'m> Segment<'m> {
-    /// Its name.
-    pub(crate) fn tag(&self) -> &'m [u8] {
-        let Delimiters { element, component, .. } = self.delimiters;
-        let head = &self.body[..self.body.len().min(4)];
-        let end = head.iter().position(|b| *b == element || *b == component).unwrap_or(self.body.len());
-        self.body[..end].trim_ascii()
-    }
-
-    /// The tag and the elements behind it, so that the index of an element is its number.
-    pub(crate) fn elements<const N: usize>(&self) -> [&'m [u8]; N] {
-        split(self.body, self.delimiters.element, self.delimiters.release)
-    }
-
-    /// Where an element of it stands in the message.
-    pub(crate) fn position(&self, element: &[u8]) -> usize {
-        let into = element.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
-        self.start + into.min(self.body.len())
-    }
-}
-
-/// The segments of an interchange. Line breaks around them are no part of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Segments<'m> {
-    bytes: &'m [u8],
-    at: usize,
-    delimiters: Delimiters,
-}
-
-impl<'m> Segments<'m> {
-    /// The segments from `at` on.
-    pub(crate) fn new(bytes: &'m [u8], at: usize, delimiters: Delimiters) -> Segments<'m> {
-        Segments { bytes, at, delimiters }
-    }
-
-    /// Where the next one may start.
-    pub(crate) fn at(&self) -> usize {
-        self.at
-    }
-
-    /// The terminator at or after `from`.
-    fn terminator(&self, from: usize) -> usize {
-        let Delimiters { segment, release, .. } = self.delimiters;
-        let Some(release) = release else {
-            return memchr::memchr(segment, &self.bytes[from..]).map_or(self.bytes.len(), |at| from + at);
+    let mut rest = Some(bytes);
+    std::array::from_fn(|_| {
+        let Some(piece) = rest else { return &bytes[bytes.len()..] };
+        let length = match release {
+            None => piece.iter().position(|b| *b == separator),
+            Some(release) => unreleased(piece, separator, release),
         };
-        let mut at = from;
-        loop {
-            let Some(found) = self.bytes.get(at..).and_then(|rest| memchr::memchr2(segment, release, rest))
-            else {
-                return self.bytes.len();
-            };
-            at += found;
-            if self.bytes[at] == segment {
-                return at;
-            }
-            at += 2;
-        }
-    }
+        let (piece, behind) = match length {
+            Some(length) => (&piece[..length], Some(&piece[length + 1..])),
+            None => (piece, None),
+        };
+        rest = behind;
+        piece
+    })
 }
 
-impl<'m> Iterator for Segments<'m> {
-    type Item = Segment<'m>;
-
-    fn next(&mut self) -> Option<Segment<'m>> {
-        loop {
-            let start = skip_filler(self.bytes, self.at);
-            if start == self.bytes.len() {
-                self.at = start;
-                return None;
-            }
-            let end = self.terminator(start);
-            self.at = (end + 1).min(self.bytes.len());
-            let body = self.bytes[start..end].trim_ascii_end();
-            if !body.is_empty() {
-                return Some(Segment { body, start, delimiters: self.delimiters });
-            }
+/// Where the first separator stands that no release character stands before.
+#[cold]
+fn unreleased(bytes: &[u8], separator: u8, release: u8) -> Option<usize> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            byte if byte == separator => return Some(at),
+            byte if byte == release => at += 2,
+            _ => at += 1,
         }
     }
-}
-
-/// The position after white space and what old systems pad files with.
-pub(crate) fn skip_filler(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let solid = rest.iter().position(|b| !(b.is_ascii_whitespace() || matches!(b, 0 | 0x1a)));
-    from + solid.unwrap_or(rest.len())
+    None
 }
 
 /// What is wrong with a transaction set or an interchange, and where.

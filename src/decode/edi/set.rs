@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::time::{SaidZone, When};
 use super::zones::zone_of;
-use super::{Delimiters, Fault, Parts, Segment, Zones, is_blank};
+use super::{Delimiters, Fault, Parts, Segment, Words, Zones, is_blank};
 use crate::decode::raw::{RawLocation, RawScan};
 use crate::decode::scan::{content_id, quoted};
 use crate::decode::{Context, Part};
@@ -176,12 +176,33 @@ pub(crate) struct Written {
     pub(crate) year: i64,
 }
 
+/// The memory of a set between two messages. It holds nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Emptied {
+    events: Vec<Event<'static>>,
+    groups: Vec<Group<'static>>,
+    places: Vec<Place<'static>>,
+}
+
+/// The same memory for things that borrow from another message.
+fn emptied<Old, New>(mut things: Vec<Old>) -> Vec<New> {
+    /// A message of more leaves no memory behind.
+    const KEPT_MAX: usize = 4_096;
+    things.clear();
+    if things.capacity() > KEPT_MAX {
+        return Vec::new();
+    }
+    things.into_iter().map(|_| unreachable!("nothing is in it")).collect()
+}
+
 /// A transaction set. One per message: its memory is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Set<'m> {
     start: usize,
     /// How many segments it has so far.
     pub(crate) segments: u32,
+    /// Whether a release character was in one of them.
+    has_release: bool,
     /// Names of the carrier, the most trusted first.
     pub(crate) carriers: SmallVec<[&'m [u8]; 3]>,
     pub(crate) references: References<'m>,
@@ -198,6 +219,23 @@ pub(crate) struct Set<'m> {
 }
 
 impl<'m> Set<'m> {
+    /// In memory that was used before.
+    pub(crate) fn within(memory: &mut Emptied) -> Set<'m> {
+        let Emptied { events, groups, places } = std::mem::take(memory);
+        Set {
+            events: emptied(events),
+            groups: emptied(groups),
+            places: Places(emptied(places)),
+            ..Set::default()
+        }
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn leave(self, memory: &mut Emptied) {
+        let Set { events, groups, places, .. } = self;
+        *memory = Emptied { events: emptied(events), groups: emptied(groups), places: emptied(places.0) };
+    }
+
     /// Begins a set, of which nothing is known.
     pub(crate) fn begin(&mut self, start: usize) {
         let Set { groups, events, places, .. } = self;
@@ -218,6 +256,13 @@ impl<'m> Set<'m> {
         self.start
     }
 
+    /// One more segment.
+    #[inline]
+    pub(crate) fn count(&mut self, segment: &Segment<'m>) {
+        self.segments += 1;
+        self.has_release |= segment.delimiters.release.is_some();
+    }
+
     /// Something is wrong; the first such thing is told.
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
@@ -233,8 +278,8 @@ impl<'m> Set<'m> {
 
     /// A segment that no set has, perhaps the rest of one with a terminator in its text.
     #[cold]
-    pub(crate) fn unknown(&mut self, segment: Segment<'m>) {
-        let (count, _) = self.unknown.get_or_insert((0, segment));
+    pub(crate) fn unknown(&mut self, segment: &Segment<'m>) {
+        let (count, _) = self.unknown.get_or_insert((0, *segment));
         *count += 1;
     }
 
@@ -312,17 +357,20 @@ impl<'m> Set<'m> {
         }
         let context = parts.message.context;
         let record_time = parts.message.record_time;
-        let names = self.carriers.iter().map(|name| delimiters.text(name));
+        let delimiters =
+            Delimiters { release: delimiters.release.filter(|_| self.has_release), ..delimiters };
+        let words = Words::of(&parts.bytes()[self.start..end], delimiters);
+        let names = self.carriers.iter().map(|name| words.text(name));
         let known = names.clone().find_map(|name| context.catalogue.carrier(&name).map(|id| (id, name)));
         let (carrier, carrier_name) = known
             .or_else(|| names.clone().next().map(|name| (CarrierId::OTHER, name)))
             .unwrap_or((CarrierId::OTHER, Cow::Borrowed("OTHER")));
         let destination = self.destination.map(|index| *self.places.get(index));
-        let destination_fc = destination.and_then(|place| context.fc_of(&place, delimiters));
+        let destination_fc = destination.and_then(|place| context.fc_of(&place, words));
         let mut reader = Reader {
             context,
             record_time,
-            delimiters,
+            words,
             zones,
             carrier,
             carrier_name,
@@ -352,7 +400,7 @@ impl<'m> Set<'m> {
 struct Reader<'r, 'm> {
     context: &'r Context<'r>,
     record_time: Timestamp,
-    delimiters: Delimiters,
+    words: Words<'m>,
     zones: &'r mut Zones,
     carrier: CarrierId,
     carrier_name: Cow<'m, str>,
@@ -375,7 +423,7 @@ impl<'m> Reader<'_, 'm> {
             let detail = "no reference names what the status is about".to_owned();
             return Err((DeadLetterReason::MissingField, detail));
         };
-        let tracking_id = self.delimiters.text(reference);
+        let tracking_id = self.words.text(reference);
         let Some(number) = self.context.catalogue.canonical(self.carrier, &tracking_id) else {
             let detail =
                 format!("1-64 printable characters are expected as number, found {}", quoted(&tracking_id));
@@ -383,10 +431,10 @@ impl<'m> Reader<'_, 'm> {
         };
         let key = NumberKey { number, carrier: self.carrier };
 
-        let code = self.delimiters.text(event.code);
+        let code = self.words.text(event.code);
         let (code_set, effect) = self.effect(event, &code);
         let reasons: SmallVec<[Cow<'m, str>; 2]> =
-            event.reasons.iter().map(|reason| self.delimiters.text(reason)).collect();
+            event.reasons.iter().map(|reason| self.words.text(reason)).collect();
         let code_known = effect.is_some() || event.forecast;
         let mut effect = match effect {
             Some(effect) if !event.forecast => self.with_reasons(effect, event.code_set, &reasons),
@@ -415,10 +463,10 @@ impl<'m> Reader<'_, 'm> {
             code: Some(code),
             code_set: code_set.map(Cow::Borrowed),
             milestone: (event.code_set == CodeSet::X12Appointment).then_some(Cow::Borrowed("APPOINTMENT")),
-            event_time: Some(self.delimiters.text(event.date)),
+            event_time: Some(self.words.text(event.date)),
             location: place.map(|place| self.location(&place)).unwrap_or_default(),
             reason: joined(reasons),
-            description: self.delimiters.some_text(event.description),
+            description: self.words.some_text(event.description),
             ..RawScan::default()
         };
         let id = content_id(&key, &raw, event_time);
@@ -461,7 +509,7 @@ impl<'m> Reader<'_, 'm> {
     /// to, happened at the destination.
     fn place(&self, place: Option<Place<'m>>, effect: Effect) -> (Option<Place<'m>>, Option<FcId>) {
         let place = place.filter(|place| !place.is_blank());
-        let own = place.and_then(|place| self.context.fc_of(&place, self.delimiters));
+        let own = place.and_then(|place| self.context.fc_of(&place, self.words));
         let Some((destination, fc)) = &self.destination else { return (place, own) };
         match place {
             Some(place) if own.is_none() && place.is_city_of(destination) => (Some(place), fc.clone()),
@@ -472,7 +520,7 @@ impl<'m> Reader<'_, 'm> {
     }
 
     fn location(&self, place: &Place<'m>) -> RawLocation<'m> {
-        let text = |element| self.delimiters.some_text(element);
+        let text = |element| self.words.some_text(element);
         RawLocation {
             facility: text(place.name).or_else(|| text(place.code)),
             city: text(place.city),
@@ -497,7 +545,7 @@ impl<'m> Reader<'_, 'm> {
         };
         let at = local.or_else(|| {
             let place = place?;
-            let text = |element| self.delimiters.text(element);
+            let text = |element| self.words.text(element);
             let zone = zone_of(&text(place.country), &text(place.state), &text(place.city))?;
             self.zones.instant(zone, when.local_ms)
         });
@@ -536,13 +584,13 @@ type PlaceOfTime<'r, 'm> = (Option<&'r Place<'m>>, Option<&'r FcId>);
 
 impl Context<'_> {
     /// The FC that a place is: by its code, else by its postal code, with or without what a ZIP adds to five digits.
-    fn fc_of(&self, place: &Place<'_>, delimiters: Delimiters) -> Option<FcId> {
-        let coded = FcId::parse(&delimiters.text(place.code)).filter(|fc| self.fcs.knows(fc));
+    fn fc_of<'m>(&self, place: &Place<'m>, words: Words<'m>) -> Option<FcId> {
+        let coded = FcId::parse(&words.text(place.code)).filter(|fc| self.fcs.knows(fc));
         coded.or_else(|| {
             if is_blank(place.postal_code) {
                 return None;
             }
-            let code = delimiters.text(place.postal_code);
+            let code = words.text(place.postal_code);
             let zip = code.get(..5).filter(|zip| zip.bytes().all(|b| b.is_ascii_digit()));
             self.by_postal_code(&code).or_else(|| self.by_postal_code(zip?)).cloned()
         })

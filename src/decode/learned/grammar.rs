@@ -13,8 +13,8 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::lanes::{Lanes, WIDTH, Window, Work, plain_string};
 use crate::decode::field::Field;
+use crate::decode::lanes::{Lanes, WIDTH, Window, Work, plain_string};
 use crate::decode::raw::RawScan;
 
 /// The most places; a feed that needs more makes the grammar forget all and begin anew.

@@ -14,13 +14,13 @@
 //! time).
 
 mod grammar;
-mod lanes;
 mod learn;
 
 use grammar::{Grammar, Walk, Within};
 
 pub(crate) use grammar::Walked;
 
+use super::lanes;
 use super::raw::RawScan;
 
 /// The longest element that is learned, in bytes.

@@ -24,7 +24,17 @@ pub(crate) trait Lanes: Copy {
 
     /// The bytes that end a plain string: a quote, or what is not plain: a backslash, a control byte, one beyond ASCII.
     fn stops(self, window: &Window) -> u32;
+
+    /// The bytes that are one of these three.
+    fn any(self, window: &Window, of: [u8; 3]) -> u32;
 }
+
+/// Lanes that every processor of this kind has: no choice has to be made before they are used.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const COMMON: Sse2 = Sse2;
+/// Lanes that every processor of this kind has: no choice has to be made before they are used.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const COMMON: Portable = Portable;
 
 /// Work to be done with whatever lanes there are.
 pub(crate) trait Work {
@@ -118,6 +128,17 @@ impl Lanes for Avx2 {
             arch::_mm256_movemask_epi8(stops).cast_unsigned()
         }
     }
+
+    #[inline(always)]
+    fn any(self, window: &Window, of: [u8; 3]) -> u32 {
+        // SAFETY: as above.
+        unsafe {
+            let bytes = arch::_mm256_loadu_si256(window.as_ptr().cast());
+            let [a, b, c] =
+                of.map(|byte| arch::_mm256_cmpeq_epi8(bytes, arch::_mm256_set1_epi8(byte.cast_signed())));
+            arch::_mm256_movemask_epi8(arch::_mm256_or_si256(arch::_mm256_or_si256(a, b), c)).cast_unsigned()
+        }
+    }
 }
 
 /// Twice 16 bytes, which every x86-64 has.
@@ -163,6 +184,18 @@ impl Lanes for Sse2 {
             }
         })
     }
+
+    #[inline(always)]
+    fn any(self, window: &Window, of: [u8; 3]) -> u32 {
+        Sse2::halves(window, |bytes, _| {
+            // SAFETY: SSE2 is part of x86-64.
+            unsafe {
+                let [a, b, c] =
+                    of.map(|byte| arch::_mm_cmpeq_epi8(bytes, arch::_mm_set1_epi8(byte.cast_signed())));
+                arch::_mm_or_si128(arch::_mm_or_si128(a, b), c)
+            }
+        })
+    }
 }
 
 /// Four words of eight bytes, on any processor.
@@ -204,6 +237,14 @@ impl Lanes for Portable {
             let escape = zeros(word ^ (LOW_BITS * u64::from(b'\\')));
             let control = zeros(word & (LOW_BITS * 0xe0));
             quote | escape | control | (word & HIGH_BITS)
+        })
+    }
+
+    #[inline(always)]
+    fn any(self, window: &Window, of: [u8; 3]) -> u32 {
+        Portable::words(window, |word, _| {
+            let [a, b, c] = of.map(|byte| zeros(word ^ (LOW_BITS * u64::from(byte))));
+            a | b | c
         })
     }
 }
@@ -274,6 +315,16 @@ mod tests {
         }
     }
 
+    struct Any<'w>(&'w Window, [u8; 3]);
+
+    impl Work for Any<'_> {
+        type Out = u32;
+        #[inline(always)]
+        fn with<L: Lanes>(self, lanes: L) -> u32 {
+            lanes.any(self.0, self.1)
+        }
+    }
+
     struct Plain<'t>(&'t [u8], usize);
 
     impl<'t> Work for Plain<'t> {
@@ -296,6 +347,10 @@ mod tests {
                     assert_eq!(kind.run(Stops(&window)), u32::from(is_stop) * bit, "{kind:?} {byte} {at}");
                     let same = u32::MAX ^ (u32::from(byte != b'a') * bit);
                     assert_eq!(kind.run(Equal(&window, &plain)), same, "{kind:?} {byte} {at}");
+                    for of in [[byte, 1, 2], [1, byte, 2], [1, 2, byte]] {
+                        let told = if byte == b'a' { u32::MAX } else { bit };
+                        assert_eq!(kind.run(Any(&window, of)), told, "{kind:?} {byte} {at}");
+                    }
                 }
             }
             assert_eq!(kind.run(Stops(&[0; WIDTH])), u32::MAX);
