@@ -10,21 +10,15 @@
 //! ```sh
 //! DOCKSIDE_CAMPAIGN_SCANS=2000000 DOCKSIDE_CAMPAIGN_KILLS=50 DOCKSIDE_CAMPAIGN_FAULTS=20 DOCKSIDE_CAMPAIGN_PAUSE_MS=20000 \
 //! DOCKSIDE_CAMPAIGN_OUTAGE_MS=60000 DOCKSIDE_CAMPAIGN_TRIES=50 \
-//!     cargo test --features campaigns --test main -- kafka::campaign --nocapture --test-threads 1
+//!     cargo test --release --test main -- kafka::campaign --nocapture --test-threads 1
 //! ```
-//!
-//! Without the feature `campaigns`, brokers are left alone and processes only killed: on a machine with far more to do than it
-//! can, the campaign of failing brokers found one time in six that a world is not read to its end. Until that is understood,
-//! it and that of processes that come and go are not part of `cargo test`.
 //!
 //! `DOCKSIDE_CAMPAIGN_SEED` makes another world and other points of harm; with `DOCKSIDE_CAMPAIGN_KEEP=1` what the processes
 //! said stays on the disk, and `DOCKSIDE_CAMPAIGN_DEBUG=cgrp,topic` (debug contexts of the Kafka client) makes them say more.
 
-#[cfg(feature = "campaigns")]
 mod brokers;
 mod kills;
 mod late;
-#[cfg(feature = "campaigns")]
 mod moves;
 mod stage;
 mod witness;

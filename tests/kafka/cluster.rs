@@ -183,7 +183,6 @@ impl Cluster {
     }
 
     /// Waits until every node has every partition.
-    #[cfg(feature = "campaigns")]
     pub(super) fn wait_in_sync(&self) {
         self.metadata(None, "replicas in sync", |metadata| {
             let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());

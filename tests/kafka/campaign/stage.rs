@@ -99,7 +99,6 @@ impl Stage {
         Stage { plan, world, kafka, home: home() }
     }
 
-    #[cfg(feature = "campaigns")]
     pub(super) fn group(&self) -> &str {
         self.plan.name
     }
@@ -370,7 +369,6 @@ impl Pace {
     }
 
     /// Waits until something is committed after so many records. (All that is fed was read in time.)
-    #[cfg(feature = "campaigns")]
     pub(super) fn goes_on(&self, witness: &Witness, records: u64) {
         let goes_on = (0..6_000).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
@@ -459,7 +457,6 @@ impl Run {
     }
 
     /// Its memory now, in KiB; 0 where nobody tells.
-    #[cfg(feature = "campaigns")]
     pub(super) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
