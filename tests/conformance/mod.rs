@@ -212,7 +212,8 @@ fn nothing_is_there_before_the_commit_and_all_of_it_after<B: Broker>(broker: &B)
 fn positions_survive_a_crash_and_an_open_epoch_does_not<B: Broker>(broker: &B) {
     broker.append(&scans((0..10).map(|n| (0, n)))).expect("an append");
     let mut member = broker.join("a").expect("a member");
-    assert!(assigned(&mut member).values().all(|&next| next == 0), "nothing was committed");
+    let begun = assigned(&mut member);
+    assert!(begun.values().all(|&next| next == 0), "nothing was committed: {begun:?}");
     let first = take(&mut member, Lane::Scans, 4, 4);
     let after_first = Positions::from([((Lane::Scans, Partition(0)), first[3].1 + 1)]);
     commit(&mut member, &Outbox::default(), &after_first);

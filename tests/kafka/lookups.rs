@@ -104,6 +104,7 @@ fn without_brokers_it_is_not_ready_and_still_answers() {
         topic_prefix: "outage.".to_owned(),
         group_id: "outage".to_owned(),
         partitions: 2,
+        retention: super::FOREVER,
         ..KafkaConfig::default()
     };
     create_topics(&config).expect("topics that are not there yet");

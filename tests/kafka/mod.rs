@@ -26,11 +26,21 @@ mod world;
 
 use std::time::Duration;
 
-use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, check_topics, create_topics};
+use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, Retention, check_topics, create_topics};
 use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 
 use crate::conformance;
+
+/// Tests write times of long ago, and a broker looks for what is too old half a minute after its start, whatever it was told.
+const FOREVER: Retention = Retention {
+    scans_ms: None,
+    commands_ms: None,
+    hops_ms: None,
+    command_results_ms: None,
+    dead_letters_ms: None,
+    tombstones_ms: 86_400_000,
+};
 
 /// A configuration with topics and a group of its own on the shared broker; `None` where there is no Java.
 fn config(name: &str, partitions: u32) -> Option<KafkaConfig> {
@@ -41,6 +51,7 @@ fn config(name: &str, partitions: u32) -> Option<KafkaConfig> {
         group_id: name.to_owned(),
         instance: format!("{name}-test"),
         partitions,
+        retention: FOREVER,
         // A member that is gone is missed soon.
         consumer_properties: Properties::from_iter([
             ("session.timeout.ms", "2000"),

@@ -30,6 +30,7 @@ fn secured_config(cluster: &Cluster, name: &str, listener: Listener, set: &[(&st
         instance: format!("{name}-test"),
         partitions: 1,
         properties: Properties::from_iter(set.iter().copied()),
+        retention: super::FOREVER,
         ..KafkaConfig::default()
     }
 }

@@ -19,6 +19,7 @@ fn proxied(cluster: &Cluster, name: &str, timeout_ms: &str) -> KafkaConfig {
         instance: format!("{name}-test"),
         partitions: 1,
         producer_properties: Properties::from_iter([("transaction.timeout.ms", timeout_ms)]),
+        retention: super::FOREVER,
         ..KafkaConfig::default()
     };
     create_topics(&config).expect("topics that are not there yet");

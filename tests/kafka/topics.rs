@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dockside::edge::kafka::{
-    Change, KafkaConfig, Step, TopicPlan, TopicsPlan, apply_topics, create_topics, plan_topics,
+    Change, KafkaConfig, Retention, Step, TopicPlan, TopicsPlan, apply_topics, create_topics, plan_topics,
 };
 use dockside::model::Topic;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
@@ -58,6 +58,7 @@ impl Operator {
 #[test]
 fn what_is_applied_is_as_planned() {
     let Some(config) = config("apply", 3) else { return };
+    let config = KafkaConfig { retention: Retention::default(), ..config };
     let plan = planned(&config);
     assert_eq!(plan.topics.len(), Topic::ALL.len());
     for topic in &plan.topics {

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, Retention, create_topics};
+use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, create_topics};
 use dockside::engine::log::{Broker, Positions};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::workload::{Messages, World, WorldConfig};
@@ -23,6 +23,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::witness::{Witness, now};
 use super::{Dice, size, tell};
+use crate::kafka::FOREVER;
 use crate::kafka::cluster::{Cluster, Listener};
 use crate::kafka::plain;
 
@@ -78,14 +79,7 @@ impl Stage {
             replication: plan.replication,
             properties: Properties::from_iter([("reconnect.backoff.max.ms", "1000")]),
             // The world's times are of long ago.
-            retention: Retention {
-                scans_ms: None,
-                commands_ms: None,
-                hops_ms: None,
-                command_results_ms: None,
-                dead_letters_ms: None,
-                ..Retention::default()
-            },
+            retention: FOREVER,
             ..KafkaConfig::default()
         };
         // Nothing is compacted: each version of a document can be proven.
