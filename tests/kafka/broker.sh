@@ -115,7 +115,13 @@ nodes() {
             kill -KILL "${pids[$node]}"
             wait "${pids[$node]}" 2>/dev/null || true
             ;;
-        pause) kill -STOP "${pids[$node]}" ;;
+        pause)
+            kill -STOP "${pids[$node]}"
+            # The signal is sent; the node is paused when each of its threads has got it.
+            while [[ -n $(grep -h ^State: /proc/"${pids[$node]}"/task/*/status 2>/dev/null | grep -v 'T (stopped)') ]]; do
+                sleep 0.01
+            done
+            ;;
         resume) kill -CONT "${pids[$node]}" ;;
         start)
             start_node "$node"
