@@ -22,7 +22,7 @@ use super::names::{
     TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
-use super::queue::{DataQueue, Enough, Fetched};
+use super::queue::{self, DataQueue, Enough, Fetched};
 use super::reader::Reader;
 use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
 use crate::model::{Lane, Partition};
@@ -161,8 +161,9 @@ impl Member {
 
     /// Lets the client tell what it has to.
     fn serve(&mut self) -> Result<(), LogError> {
-        // `None` may mean that an event was served, so one look is not enough.
-        for _ in 0..4 {
+        // A look serves one event, and `None` does not say whether it did. All that wait are served, since a rebalance may
+        // stand behind thousands of lines of log.
+        for _ in 0..queue::events(&self.consumer).max(1) {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Ok(message)) => panic!(
                     "a record of {} came past its own queue",

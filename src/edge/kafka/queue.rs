@@ -157,6 +157,20 @@ impl DataQueue {
     }
 }
 
+/// How many events wait in the queue that polling the consumer serves, one each time: rebalances, errors, lines of log.
+pub(super) fn events<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> usize {
+    // SAFETY: the handle is valid as long as the consumer; the reference to its queue is given back.
+    unsafe {
+        let queue = sys::rd_kafka_queue_get_consumer(consumer.client().native_ptr());
+        if queue.is_null() {
+            return 0;
+        }
+        let length = sys::rd_kafka_queue_length(queue);
+        sys::rd_kafka_queue_destroy(queue);
+        length
+    }
+}
+
 /// Whether the reader has enough for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Enough {

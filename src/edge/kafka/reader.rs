@@ -16,7 +16,7 @@ use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST, is_unknown};
-use super::queue::{AllHeaders, DataQueue, Enough, Fetched};
+use super::queue::{self, AllHeaders, DataQueue, Enough, Fetched};
 use crate::engine::log::{LogError, Record};
 use crate::model::{Partition, Topic};
 
@@ -209,8 +209,8 @@ impl Reader {
         let names = self.config.names();
         let bell = Arc::default();
         // Gone before its consumer, which would wait for it.
-        let mut queue = DataQueue::of(consumer, &bell);
-        queue.forward(consumer, names.of(topic), partition);
+        let mut data = DataQueue::of(consumer, &bell);
+        data.forward(consumer, names.of(topic), partition);
         let mut assignment = TopicPartitionList::new();
         let (number, from) = (kafka_partition(partition), Offset::Offset(kafka_offset(stretch.next)));
         assignment.add_partition_offset(names.of(topic), number, from).map_err(failed)?;
@@ -218,12 +218,13 @@ impl Reader {
         let mut silent = Deadline::after(PATIENCE);
         while stretch.outcome.is_none() && stretch.next < stretch.to {
             bell.silence();
-            let told = match consumer.poll(Duration::ZERO) {
-                Some(Err(error)) => error.rdkafka_error_code(),
-                Some(Ok(_)) | None => None,
-            };
-            let (before, mut troubles) = (stretch.next, told);
-            queue.take(BATCH, |fetched| {
+            let (before, mut troubles) = (stretch.next, None);
+            for _ in 0..queue::events(consumer).max(1) {
+                if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+                    troubles = error.rdkafka_error_code().or(troubles);
+                }
+            }
+            data.take(BATCH, |fetched| {
                 match fetched {
                     Fetched::Record(_, record, headers) => stretch.record(record, headers, sink),
                     Fetched::End(_, end) => stretch.ends(end),
@@ -249,7 +250,7 @@ impl Reader {
                 bell.wait(LOOK_AGAIN);
             }
         }
-        drop(queue);
+        drop(data);
         consumer.unassign().map_err(failed)
     }
 }
