@@ -35,6 +35,7 @@ fn a_right_that_is_gone_ends_the_worker() {
     let is_told = |error: &LogError| !error.refused && error.why.contains("authorization failed");
     let mut findings = Vec::new();
     for (name, api, answer) in [
+        ("a topic", Api::AddPartitionsToTxn, Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
         ("to write", Api::Produce, Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
         ("a group", Api::AddOffsetsToTxn, Answer::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED),
         ("positions", Api::TxnOffsetCommit, Answer::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED),

@@ -127,6 +127,8 @@ fn write(told: &Told, page: &mut Page) {
     if let Some(signs) = &told.signs {
         let help = "Producers that were replaced after a doubt.";
         page.one("dockside_producer_rebuilds_total", "counter", help, signs.rebuilds());
+        let help = "Producers that were given up in a call of the Kafka client that did not come back.";
+        page.one("dockside_producers_abandoned_total", "counter", help, signs.abandoned());
         if let Some(behind_us) = signs.behind_us() {
             let help = "How long the local copies of the state do not follow it; 0 while they do.";
             page.one("dockside_snapshot_age_seconds", "gauge", help, behind_us / 1_000_000);

@@ -10,6 +10,7 @@
 //! - no value of a raw property appears in an error or in `Debug`: it may be a secret.
 
 mod broker;
+mod clerk;
 mod clients;
 mod config;
 mod greeting;

@@ -16,6 +16,7 @@ use crate::model::Partition;
 pub struct Signs {
     restoring: Restoring,
     rebuilds: AtomicU64,
+    abandoned: AtomicU64,
     /// Local copies of state logs: since when each no longer follows its log; none while it does.
     copies: Mutex<BTreeMap<Partition, Option<u64>>>,
 }
@@ -31,6 +32,11 @@ impl Signs {
         self.rebuilds.load(Ordering::Relaxed)
     }
 
+    /// How many producers were given up in a call that did not come back.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
     /// For how long the local copy that fell behind first does not follow its log; 0 while all do. None: there are no copies.
     pub fn behind_us(&self) -> Option<u64> {
         let copies = locked(&self.copies);
@@ -40,6 +46,10 @@ impl Signs {
 
     pub(super) fn rebuilt(&self) {
         self.rebuilds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn abandon(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The copy has everything that is in the log.

@@ -79,7 +79,7 @@ impl KafkaLog {
             name: name.to_owned(),
             partitions,
             standing: Standing::Good,
-            writer: writer.waiting(),
+            writer: writer.waiting(signs),
             member,
             reader: reader.waiting(),
             signs: Arc::clone(signs),
@@ -116,8 +116,8 @@ impl KafkaLog {
     fn come_back(&mut self) -> Result<(), LogError> {
         let still_ours = match self.standing {
             Standing::Good => {
-                let (positions, proof) = self.member.last_known();
-                self.writer.has_its_name((&positions, &proof))
+                let claim = self.member.last_known();
+                self.writer.has_its_name(claim)
             }
             Standing::InDoubt | Standing::Out | Standing::NameTaken => None,
         };
@@ -261,8 +261,8 @@ impl Log for KafkaLog {
         }
         let Some(proof) = self.member.proof() else { return Ok(Committed::Fenced) };
         let positions = self.member.listed(epoch.positions);
-        let positions = (!epoch.positions.is_empty()).then_some((&positions, &proof));
-        let (standing, committed) = match self.writer.write(epoch.outputs, positions)? {
+        let claim = (!epoch.positions.is_empty()).then_some((positions, proof));
+        let (standing, committed) = match self.writer.write(epoch.outputs, claim)? {
             Written::Done => (Standing::Good, Committed::Done),
             Written::InDoubt => (Standing::InDoubt, Committed::InDoubt),
             Written::NotMember => (Standing::Out, Committed::Fenced),

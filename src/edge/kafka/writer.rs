@@ -4,11 +4,13 @@
 //! true:
 //! - a transaction begins and ends inside one call; after anything but plain success this producer is never used again;
 //! - there is no abort: a new producer of the same name ends what the old one left open, and fences its late requests;
+//! - a call that does not come back in time is given up with its producer, and the transaction is in doubt;
 //! - every delivery was confirmed before the commit is asked for;
 //! - no transaction begins while an end of an older one of the same producer may be on its way: a coordinator that gets it
 //!   late would end the new one with it (KAFKA-17754). After a commit that was slow, or that the client had trouble with,
 //!   the producer is replaced, which fences whatever it sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -19,10 +21,12 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::util::Timeout;
 
+use super::clerk::Clerk;
 use super::clients::ProducerNotes;
 use super::config::KafkaConfig;
 use super::names::{TopicNames, kafka_partition, reason, refused, unreachable};
-use super::patience::{Deadline, Patience};
+use super::patience::{Budget, Deadline, Patience};
+use super::signs::Signs;
 use crate::engine::log::{LogError, OutRecord, Outbox};
 use crate::model::Topic;
 
@@ -48,10 +52,24 @@ pub(super) struct Writer {
     /// Numbers in the outbox and offsets of the state records of the last transaction.
     offsets: Vec<(usize, u64)>,
     /// None: it was given up, and a new one starts with the next transaction.
-    producer: Option<BaseProducer<ProducerNotes>>,
+    producer: Option<TheProducer>,
+    clerk: Clerk,
+    /// A call was given up, and nobody has asked yet whether that may be.
+    is_stuck: bool,
+    /// How many more may be given up.
+    given_up: Budget,
+    signs: Option<Arc<Signs>>,
     /// The producer was there before anything was in doubt: whoever took the name since then has fenced it.
     is_of_old: bool,
 }
+
+type TheProducer = Arc<BaseProducer<ProducerNotes>>;
+
+/// Where a transaction ends up for the group: the positions, and the proof of membership.
+pub(super) type Claim = (TopicPartitionList, ConsumerGroupMetadata);
+
+/// How much longer than its own timeout a call of the client may take.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A commit that takes longer may have been asked for twice.
 const SLOW: Duration = Duration::from_secs(1);
@@ -83,35 +101,88 @@ impl Writer {
         let timeout = config.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = Duration::from_millis(timeout.expect("the transaction has a timeout"));
         let (patience, offsets) = (Patience::Limited, Vec::new());
-        let mut writer =
-            Writer { config, names, timeout, patience, rotates, offsets, producer: None, is_of_old: false };
+        let mut writer = Writer {
+            config,
+            names,
+            timeout,
+            patience,
+            rotates,
+            offsets,
+            producer: None,
+            clerk: Clerk::default(),
+            is_stuck: false,
+            given_up: Budget::default(),
+            signs: None,
+            is_of_old: false,
+        };
         writer.reopen()?;
         writer.is_of_old = true;
         Ok(writer)
     }
 
     /// The same, for a worker: waits until the brokers are back, however long they are away.
-    pub(super) fn waiting(self) -> Writer {
-        Writer { patience: Patience::Endless, ..self }
+    pub(super) fn waiting(self, signs: &Arc<Signs>) -> Writer {
+        Writer { patience: Patience::Endless, signs: Some(Arc::clone(signs)), ..self }
     }
 
     /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
     pub(super) fn reopen(&mut self) -> Result<(), LogError> {
         (self.producer, self.is_of_old) = (None, false);
-        let what = || format!("start the producer `{}`", self.config.get("transactional.id").unwrap_or("?"));
-        let failed = |error: KafkaError| unreachable(what(), reason(&error));
-        let producer: BaseProducer<ProducerNotes> =
-            self.config.create_with_context(ProducerNotes::default()).map_err(failed)?;
-        self.patience
-            .deadline()
-            .retry(|| {
-                let outcome = producer.init_transactions(self.timeout);
-                producer.poll(Duration::ZERO);
-                outcome
-            })
-            .map_err(failed)?;
-        self.producer = Some(producer);
-        Ok(())
+        let name = self.config.get("transactional.id").unwrap_or("?").to_owned();
+        let failed = |error: KafkaError| unreachable(format!("start the producer `{name}`"), reason(&error));
+        loop {
+            if std::mem::take(&mut self.is_stuck) && !self.given_up.spend(1) {
+                let why =
+                    "calls of the Kafka client do not come back, again and again; start the process anew";
+                return Err(unreachable(format!("start the producer `{name}`"), why));
+            }
+            let producer: BaseProducer<ProducerNotes> =
+                self.config.create_with_context(ProducerNotes::default()).map_err(failed)?;
+            let producer = Arc::new(producer);
+            let (timeout, deadline) = (self.timeout, self.patience.deadline());
+            let is_ready = deadline
+                .retry(|| {
+                    let outcome = self.call("begin", &producer, move |it| it.init_transactions(timeout));
+                    producer.poll(Duration::ZERO);
+                    outcome.map_or(Ok(false), |outcome| outcome.map(|()| true))
+                })
+                .map_err(failed)?;
+            if is_ready {
+                self.producer = Some(producer);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has the producer do something that it may never come back from: then nothing.
+    fn call<T: Send + 'static>(
+        &mut self,
+        step: &'static str,
+        producer: &TheProducer,
+        call: impl FnOnce(&BaseProducer<ProducerNotes>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let on = Arc::clone(producer);
+        let answer = self.clerk.ask(self.timeout + GRACE, move || call(&on));
+        if answer.is_none() {
+            tracing::warn!(target: "kafka", step, "a call of the client does not come back; its producer is given up");
+            self.is_stuck = true;
+            if let Some(signs) = &self.signs {
+                signs.abandon();
+            }
+        }
+        answer
+    }
+
+    /// The same, as a step of a transaction.
+    fn step<T: Send + 'static>(
+        &mut self,
+        step: &'static str,
+        producer: &TheProducer,
+        call: impl FnOnce(&BaseProducer<ProducerNotes>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let answer = self.call(step, producer, call);
+        let lost = || Failure { step, code: None, why: "the client's call did not come back".to_owned() };
+        answer.ok_or_else(lost)?.map_err(Failure::of(step))
     }
 
     /// Where the state records of the last committed transaction are: their numbers in its outbox, and offsets.
@@ -120,17 +191,13 @@ impl Writer {
     }
 
     /// Writes all of it in one transaction, or nothing.
-    pub(super) fn write(
-        &mut self,
-        outputs: &Outbox,
-        positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
-    ) -> Result<Written, LogError> {
+    pub(super) fn write(&mut self, outputs: &Outbox, claim: Option<Claim>) -> Result<Written, LogError> {
         if self.producer.is_none() {
             self.reopen()?;
         }
         let producer = self.producer.take().expect("it was just opened");
         let deadline = Deadline::after(self.timeout);
-        match self.transact(&producer, outputs, positions, deadline) {
+        match self.transact(&producer, outputs, claim, deadline) {
             Ok(()) => {
                 self.is_of_old = true;
                 self.offsets = producer.context().take_offsets();
@@ -154,15 +221,13 @@ impl Writer {
 
     /// Whether the name is still ours, as the coordinator of our transactions sees it; none: there is no telling. The
     /// producer is given up for the answer: its transaction, which nobody commits, ends with the next [`Writer::reopen`].
-    pub(super) fn has_its_name(
-        &mut self,
-        (positions, proof): (&TopicPartitionList, &ConsumerGroupMetadata),
-    ) -> Option<bool> {
+    pub(super) fn has_its_name(&mut self, (positions, proof): Claim) -> Option<bool> {
         let producer = self.producer.take().filter(|_| self.is_of_old && positions.count() > 0)?;
-        let answer = producer
-            .begin_transaction()
-            .and_then(|()| producer.send_offsets_to_transaction(positions, proof, self.timeout))
-            .map_err(Failure::of("ask for our name"));
+        let timeout = self.timeout;
+        let answer = self.step("ask for our name", &producer, move |producer| {
+            producer.begin_transaction()?;
+            producer.send_offsets_to_transaction(&positions, &proof, timeout)
+        });
         let Err(Failure { code, why, .. }) = answer else { return Some(true) };
         tracing::debug!(target: "kafka", "asked whether the name is ours: {why}");
         // The coordinator takes the positions in before the group judges them.
@@ -170,10 +235,10 @@ impl Writer {
     }
 
     fn transact(
-        &self,
-        producer: &BaseProducer<ProducerNotes>,
+        &mut self,
+        producer: &TheProducer,
         outputs: &Outbox,
-        positions: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
+        claim: Option<Claim>,
         deadline: Deadline,
     ) -> Result<(), Failure> {
         producer.begin_transaction().map_err(Failure::of("begin"))?;
@@ -181,16 +246,17 @@ impl Writer {
         for (number, record) in outputs.iter().enumerate() {
             self.send(producer, &record, number, deadline)?;
         }
-        if let Some((positions, proof)) = positions {
-            producer
-                .send_offsets_to_transaction(positions, proof, self.timeout)
-                .map_err(Failure::of("write the positions"))?;
+        if let Some((positions, proof)) = claim {
+            let timeout = self.timeout;
+            self.step("write the positions", producer, move |producer| {
+                producer.send_offsets_to_transaction(&positions, &proof, timeout)
+            })?;
         }
         // The client's own flush would wait in slices of 100 ms.
         while producer.in_flight_count() > 0 {
             serve(producer);
             if let Some(code) = producer.context().take_failure() {
-                return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
+                return Err(self.undelivered(producer, code));
             }
             if deadline.is_over() {
                 let why = "the transaction's time is over".to_owned();
@@ -199,15 +265,29 @@ impl Writer {
             std::thread::sleep(Duration::from_micros(100));
         }
         if let Some(code) = producer.context().take_failure() {
-            return Err(Failure { step: "deliver", code: Some(code), why: code.to_string() });
+            return Err(self.undelivered(producer, code));
         }
         let slow = Deadline::after(SLOW);
-        producer.commit_transaction(Timeout::Never).map_err(Failure::of("commit"))?;
+        self.step("commit", producer, |producer| producer.commit_transaction(Timeout::Never))?;
         if slow.is_over() {
             producer.context().suspect("it took more than a second");
         }
         serve(producer);
         Ok(())
+    }
+
+    /// Why a record was not delivered. The client throws away what waits when a step that it takes by itself fails (taking a
+    /// topic into the transaction), and tells why only to who asks for the end. That is safe: the client ends no transaction
+    /// that has lost a record.
+    fn undelivered(&mut self, producer: &TheProducer, code: Code) -> Failure {
+        let step = "deliver";
+        if matches!(code, Code::PurgeQueue | Code::PurgeInflight) {
+            let timeout = self.timeout;
+            if let Err(failure) = self.step(step, producer, move |it| it.commit_transaction(timeout)) {
+                return failure;
+            }
+        }
+        Failure { step, code: Some(code), why: code.to_string() }
     }
 
     /// Hands one record to the client; when its queue is full, waits until there is room.
