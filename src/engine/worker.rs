@@ -6,7 +6,8 @@
 //! - a partition's epochs are contiguous, and its state in memory is that of its last committed epoch plus the open one.
 //!
 //! A turn polls the lanes, hops first, each with its floor of one batch; an epoch closes by age, by size, or (when told so)
-//! because all lanes are drained.
+//! because all lanes are drained. After an epoch that was not committed the next ones are smaller: perhaps it took longer
+//! than the log lets a transaction last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub struct WorkerConfig {
     pub clock: ClockSource,
     /// An epoch closes this long after its first record.
     pub epoch_ms: i64,
-    /// An epoch closes at this many records.
+    /// An epoch closes at this many records, or fewer after one that was not committed.
     pub epoch_records_max: usize,
     /// An epoch closes when its outputs reach this size.
     pub epoch_bytes_max: usize,
@@ -56,6 +57,9 @@ impl Default for WorkerConfig {
         }
     }
 }
+
+/// Epochs do not shrink below this many records.
+const EPOCH_RECORDS_MIN: usize = 500;
 
 /// What a turn came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +128,8 @@ pub struct Worker<L> {
     positions: Positions,
     opened_at: Option<Timestamp>,
     records: usize,
+    /// How many records an epoch has at the most, for now.
+    records_max: usize,
     lanes: [usize; Lane::ALL.len()],
     newest: Timestamp,
     last_tick: Timestamp,
@@ -136,6 +142,7 @@ impl<L: Log> Worker<L> {
     /// A worker that has no partitions yet.
     pub fn new(log: L, rules: Arc<Rules>, config: WorkerConfig) -> Worker<L> {
         let partitions = log.partitions();
+        let records_max = config.epoch_records_max;
         Worker {
             log,
             rules,
@@ -151,6 +158,7 @@ impl<L: Log> Worker<L> {
             positions: Positions::new(),
             opened_at: None,
             records: 0,
+            records_max,
             lanes: [0; Lane::ALL.len()],
             newest: Timestamp(0),
             last_tick: Timestamp::MIN,
@@ -182,7 +190,7 @@ impl<L: Log> Worker<L> {
         let mut worked = false;
         for lane in Lane::ALL {
             for _ in 0..self.owned.len().max(1) {
-                match self.log.poll(lane, self.config.poll_records_max, Duration::ZERO)? {
+                match self.log.poll(lane, self.poll_max(), Duration::ZERO)? {
                     Polled::Idle => break,
                     polled => worked |= self.take(polled, now)?,
                 }
@@ -192,7 +200,7 @@ impl<L: Log> Worker<L> {
             }
         }
         if !worked {
-            match self.log.poll(Lane::Scans, self.config.poll_records_max, self.wait(now))? {
+            match self.log.poll(Lane::Scans, self.poll_max(), self.wait(now))? {
                 Polled::Idle => {}
                 polled => worked = self.take(polled, now)?,
             }
@@ -211,6 +219,22 @@ impl<L: Log> Worker<L> {
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
+    /// The most records of the next poll: an epoch takes no more than it may have.
+    fn poll_max(&self) -> usize {
+        self.config.poll_records_max.min(self.records_max.saturating_sub(self.records)).max(1)
+    }
+
+    /// An epoch was not committed: the next ones are half its size.
+    fn shrink(&mut self) {
+        let least = EPOCH_RECORDS_MIN.min(self.config.epoch_records_max);
+        self.records_max = (self.records.min(self.records_max) / 2).max(least);
+    }
+
+    /// An epoch was committed: the next one may be a little larger.
+    fn grow(&mut self) {
+        self.records_max = (self.records_max + self.records_max / 64 + 1).min(self.config.epoch_records_max);
+    }
+
     /// How long an idle poll may wait: never past the epoch's age.
     fn wait(&self, now: Timestamp) -> Duration {
         match self.opened_at {
@@ -224,8 +248,7 @@ impl<L: Log> Worker<L> {
     }
 
     fn is_full(&self) -> bool {
-        self.records >= self.config.epoch_records_max
-            || self.outbox.bytes_len() >= self.config.epoch_bytes_max
+        self.records >= self.records_max || self.outbox.bytes_len() >= self.config.epoch_bytes_max
     }
 
     fn timers_may_be_due(&self) -> bool {
@@ -444,6 +467,7 @@ impl<L: Log> Worker<L> {
         match self.log.commit(epoch)? {
             Committed::Done => self.promote(),
             Committed::Undone => {
+                self.shrink();
                 self.rollback();
                 let committed = self.committed.clone();
                 self.log.seek(&committed)?;
@@ -476,6 +500,7 @@ impl<L: Log> Worker<L> {
                 .collect();
             if !kept && !at(&before) {
                 // A torn transaction: what the logs say is all that is known.
+                self.shrink();
                 self.rollback();
                 self.owned.clear();
                 self.assigned(&resolved)?;
@@ -499,6 +524,7 @@ impl<L: Log> Worker<L> {
         if kept {
             return self.promote();
         }
+        self.shrink();
         self.rollback();
         let committed = self.committed.clone();
         self.log.seek(&committed)?;
@@ -520,6 +546,7 @@ impl<L: Log> Worker<L> {
             positions: std::mem::take(&mut self.positions),
         };
         self.committed.extend(&report.positions);
+        self.grow();
         self.reset();
         for (partition, start) in starts {
             self.log.trim(partition, start)?;
