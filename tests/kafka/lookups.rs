@@ -17,6 +17,11 @@ const PARTITIONS: u32 = 4;
 
 /// `run` on these topics, as one instance with one worker.
 pub(super) fn started(config: &KafkaConfig, instance: &str) -> Served {
+    started_with(config, instance, &[])
+}
+
+/// The same, with further settings.
+pub(super) fn started_with(config: &KafkaConfig, instance: &str, further: &[&str]) -> Served {
     let settings = [
         format!("kafka.bootstrap_servers={}", config.bootstrap_servers),
         format!("kafka.topic_prefix={}", config.topic_prefix),
@@ -27,7 +32,8 @@ pub(super) fn started(config: &KafkaConfig, instance: &str) -> Served {
         "engine.workers=1".to_owned(),
         "http.listen=127.0.0.1:0".to_owned(),
     ];
-    let args: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let settings = settings.iter().map(String::as_str).chain(further.iter().copied());
+    let args: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
     Served::start(&[("DOCKSIDE_HTTP_TOKEN", "among-us")], &args)
 }
 

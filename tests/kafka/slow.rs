@@ -6,7 +6,7 @@ use dockside::edge::kafka::{KafkaConfig, Properties, create_topics};
 use dockside::engine::log::{Broker, Committed, Epoch, Log, Positions};
 
 use super::cluster::{Cluster, Listener, lent};
-use super::lookups::started;
+use super::lookups::started_with;
 use super::proxy::{Api, Fault, On, Rule};
 use super::{assigned, created, opened, outputs, plain};
 
@@ -100,23 +100,30 @@ fn a_full_queue_of_the_client_is_waited_for() {
     assert_eq!(plain::committed_soon(&config.bootstrap_servers, "full.shipments", values.len()), values);
 }
 
+/// A silent broker makes no end possible: either somebody asks again, or the time for it is over.
 #[test]
-fn while_the_broker_is_silent_a_second_signal_ends_at_once() {
+fn while_the_broker_is_silent_an_end_has_a_deadline_and_a_second_signal() {
     let Some(mut cluster) = lent() else { return };
     let config = KafkaConfig {
         bootstrap_servers: cluster.servers(Listener::Plain),
         ..proxied(&cluster, "impatient", "10000")
     };
-    let mut instance = started(&config, "impatient-a");
-    instance.until(|instance| (instance.get("/readyz").0 == 200).then_some(()));
-    cluster.pause(1);
-    instance.terminate();
-    let finishing = instance.sought(|instance| {
-        let reasons = instance.get("/readyz").1["reasons"].to_string();
-        reasons.contains("the end was asked for").then_some(())
-    });
-    instance.terminate();
-    let code = instance.exit_code();
-    cluster.resume(1);
-    assert_eq!((finishing, code), (Some(()), Some(130)));
+    for (shutdown, asks_again, expected) in [("600000", true, 130), ("1000", false, 4)] {
+        let shutdown = format!("engine.shutdown_ms={shutdown}");
+        let mut instance = started_with(&config, "impatient-a", &[&shutdown]);
+        instance.until(|instance| (instance.get("/readyz").0 == 200).then_some(()));
+        cluster.pause(1);
+        instance.terminate();
+        if asks_again {
+            let finishing = instance.sought(|instance| {
+                let reasons = instance.get("/readyz").1["reasons"].to_string();
+                reasons.contains("the end was asked for").then_some(())
+            });
+            assert_eq!(finishing, Some(()), "{shutdown}");
+            instance.terminate();
+        }
+        let code = instance.exit_code();
+        cluster.resume(1);
+        assert_eq!(code, Some(expected), "{shutdown}");
+    }
 }

@@ -69,7 +69,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         secret: hash_secret(),
         ..WorkerConfig::default()
     };
-    let ending = signals::listen(tell).map_err(|error| super::cannot_listen(&error))?;
+    let ending =
+        signals::listen(config.engine.shutdown, tell).map_err(|error| super::cannot_listen(&error))?;
     let home = Home::new(args.dir.as_deref())?;
     let (log, _) =
         Local::open(home.path(), args.partitions, Durability::Process).map_err(|e| log_failure(&e))?;

@@ -56,7 +56,8 @@ const LOOK: Duration = Duration::from_millis(1);
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let config = args.config.load_telling()?;
-    let ending = signals::listen(tell).map_err(|error| super::cannot_listen(&error))?;
+    let ending =
+        signals::listen(config.engine.shutdown, tell).map_err(|error| super::cannot_listen(&error))?;
     let service = Service {
         workers: args.workers.unwrap_or_else(|| workers_or_cores(config.engine.workers)),
         worker_config: WorkerConfig {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use feeds::Profiles;
 pub(crate) use feeds::read_profile;
@@ -141,6 +142,8 @@ pub struct EngineSettings {
     pub epoch_records_max: usize,
     /// Where ticks come from.
     pub clock: ClockSource,
+    /// How long an orderly end may take.
+    pub shutdown: Duration,
     /// Where the state logs are copied to.
     pub snapshot_dir: Option<PathBuf>,
 }
@@ -261,6 +264,7 @@ impl Reader<'_> {
                 epoch_records_max: self.integer("engine.epoch_records_max", 1..=10_000_000),
                 clock: self
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
+                shutdown: Duration::from_millis(self.integer("engine.shutdown_ms", 100..=600_000)),
                 snapshot_dir: self.path("engine.snapshot_dir"),
             },
             http: self.http(&inputs.environment),
