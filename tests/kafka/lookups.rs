@@ -123,12 +123,9 @@ fn without_brokers_it_is_not_ready_and_still_answers() {
         let headers = [("Host", "localhost"), ("Authorization", "Bearer among-us")];
         instance.get_with(&format!("/api/v1/shipments/{id}"), &headers)
     };
-    // All of the feed is read: nothing is under way when the broker goes silent.
-    instance.until(|instance| {
-        let (status, text) = instance.text("/metrics", &[("Host", "localhost")]);
-        let lags = text.lines().filter(|line| line.starts_with("dockside_lag_records{")).collect::<Vec<_>>();
-        (status == 200 && lags.len() == 6 && lags.iter().all(|line| line.ends_with(" 0"))).then_some(())
-    });
+    // Nothing is under way when the broker goes silent. (The lag that the instance tells goes by where the lanes ended at
+    // its last look: hops that it has written since are not in it.)
+    instance.until(|_| broker.is_caught_up().expect("a reachable broker").then_some(()));
     let (status, before) = ask(&instance);
     assert_eq!(status, 200, "{before}");
 
@@ -142,7 +139,9 @@ fn without_brokers_it_is_not_ready_and_still_answers() {
 
     let reasons = unready.expect("it notices")["reasons"].to_string();
     assert!(reasons.contains("the log has not answered"), "{reasons}");
-    assert_eq!((live, status, &meanwhile["pages"]), (200, 200, &before["pages"]), "{meanwhile}");
+    assert_eq!((live, status), (200, 200), "{meanwhile}");
     assert!(meanwhile["age_ms"].as_u64() > before["age_ms"].as_u64(), "{meanwhile}");
     instance.until(|instance| (instance.get("/readyz").0 == 200).then_some(()));
+    let (status, after) = ask(&instance);
+    assert_eq!((status, &after["pages"]), (200, &meanwhile["pages"]), "{after}");
 }
