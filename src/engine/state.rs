@@ -28,7 +28,7 @@ pub const STATE_BYTES_MAX: usize = 512 << 10;
 
 const MAGIC: u8 = b'S';
 /// The version of the records, in their second byte.
-pub const FORMAT: u8 = 5;
+pub const FORMAT: u8 = 6;
 
 /// What a record of the state log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

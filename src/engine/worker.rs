@@ -3,13 +3,15 @@
 //! Enters: records from the [`Log`], and the wall clock's time as an argument. Leaves: epochs. Always true:
 //! - everything an epoch did (outputs, hops, state, positions) is committed together or taken back together;
 //! - every epoch names a position of each partition that it writes for;
-//! - a partition's epochs are contiguous, and its state in memory is that of its last committed epoch plus the open one.
+//! - a partition's epochs are contiguous, and its state in memory is that of its last committed epoch plus the open one;
+//! - what can't be read any more is told: the worker is refused, or the epoch that leaves the gap behind has a dead letter.
 //!
 //! A turn polls the lanes, hops first, each with its floor of one batch; an epoch closes by age, by size, or (when told so)
 //! because all lanes are drained. After an epoch that was not committed the next ones are smaller: perhaps it took longer
 //! than the log lets a transaction last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,16 @@ use super::state::{InputRange, RUN_BYTES, Restore, StateWriter, read_header};
 use crate::decode::Decoder;
 use crate::model::{Lane, Partition, Timestamp, Topic, partition_of};
 use crate::stations::{ClockSource, Counters, Documents, HopWriter, InputRecord, Rules, Stations};
+
+/// What to do where the records to be read next were deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnGap {
+    /// The worker is refused: somebody has to decide.
+    Fail,
+    /// Go on behind the gap, and tell of it by a dead letter. Lost hops are refused all the same: without them the books of
+    /// two partitions contradict each other.
+    Skip,
+}
 
 /// How a worker goes about its epochs.
 #[derive(Clone, Debug)]
@@ -38,6 +50,8 @@ pub struct WorkerConfig {
     pub poll_wait: Duration,
     /// The state log's images are written in runs, one for so many bytes of deltas.
     pub image_run_bytes: u64,
+    /// What to do where records were deleted before they were read.
+    pub on_gap: OnGap,
     /// Keys the hashes of the tables; differs per process, never shows.
     pub secret: u64,
 }
@@ -53,6 +67,7 @@ impl Default for WorkerConfig {
             poll_records_max: 8_192,
             poll_wait: Duration::from_millis(20),
             image_run_bytes: RUN_BYTES,
+            on_gap: OnGap::Fail,
             secret: 0,
         }
     }
@@ -136,6 +151,9 @@ pub struct Worker<L> {
     /// Up to where each lane was read; beyond the last record, where nothing but an end followed.
     reached: Positions,
     drained: BTreeSet<(Lane, Partition)>,
+    /// Offsets that were deleted before they were read, and that no committed epoch has left behind yet.
+    gaps: BTreeMap<(Lane, Partition), Range<u64>>,
+    lost: u64,
 }
 
 impl<L: Log> Worker<L> {
@@ -164,6 +182,8 @@ impl<L: Log> Worker<L> {
             last_tick: Timestamp::MIN,
             reached: Positions::new(),
             drained: BTreeSet::new(),
+            gaps: BTreeMap::new(),
+            lost: 0,
         }
     }
 
@@ -213,7 +233,10 @@ impl<L: Log> Worker<L> {
         if old || drained || self.is_full() {
             return self.close();
         }
-        if self.records == 0 && (self.timers_may_be_due() || self.owned.values().any(|owned| owned.rewrite)) {
+        let must_write = |owned: &Owned| owned.rewrite;
+        if self.records == 0
+            && (self.timers_may_be_due() || !self.gaps.is_empty() || self.owned.values().any(must_write))
+        {
             return self.close();
         }
         Ok(if worked { Turn::Worked } else { Turn::Idle })
@@ -274,7 +297,7 @@ impl<L: Log> Worker<L> {
                     owned.stations.drained(lane);
                 }
             }
-            Polled::Assigned(positions) => self.assigned(&positions)?,
+            Polled::Assigned { positions, unread } => self.assigned(&positions, &unread)?,
             Polled::Revoked { partitions, lost } => {
                 if lost {
                     self.rollback();
@@ -298,6 +321,7 @@ impl<L: Log> Worker<L> {
         self.committed.retain(|at, _| !ours(at));
         self.reached.retain(|at, _| !ours(at));
         self.drained.retain(|at| !ours(at));
+        self.gaps.retain(|at, _| !ours(at));
         if let Some(Owned { stations, writer, rewrite: false, .. }) = owned
             && !lost
         {
@@ -307,7 +331,7 @@ impl<L: Log> Worker<L> {
         Ok(())
     }
 
-    fn assigned(&mut self, positions: &Positions) -> Result<(), LogError> {
+    fn assigned(&mut self, positions: &Positions, unread: &[Partition]) -> Result<(), LogError> {
         let partitions: BTreeSet<Partition> = positions.keys().map(|(_, partition)| *partition).collect();
         if let Some(last) = partitions.last().filter(|last| last.0 >= self.partitions) {
             return Err(LogError {
@@ -328,16 +352,24 @@ impl<L: Log> Worker<L> {
             let warm = warm.remove(&partition).filter(|warm| warm.positions == given);
             let Some((owned, resumed)) = self.taken_over(partition, warm)? else { return Ok(()) };
             self.owned.insert(partition, owned);
-            let mut from = given.clone();
-            from.extend(resumed);
             // The state log says what its owner had read. Positions that say otherwise belong to a torn transaction,
-            // or were changed or forgotten by others.
-            if from != given {
-                self.repairs += 1;
-                behind.extend(&from);
-            }
+            // or were changed or forgotten by others; or what they point to is gone.
+            let from = match resumed {
+                Some(resumed) => given.clone().into_iter().chain(resumed).collect(),
+                None if unread.contains(&partition) => given.clone(),
+                None => self.the_beginning(partition)?,
+            };
             self.committed.extend(&from);
             self.reached.extend(&from);
+            if from != given {
+                self.repairs += 1;
+                for (&(lane, partition), &next) in
+                    from.iter().filter(|(at, next)| given.get(at) != Some(next))
+                {
+                    self.find_gap(lane, partition, next)?;
+                }
+                behind.extend(self.reached.iter().filter(|((_, at), _)| *at == partition));
+            }
         }
         if !behind.is_empty() {
             self.log.seek(&behind)?;
@@ -345,13 +377,78 @@ impl<L: Log> Worker<L> {
         Ok(())
     }
 
-    /// A partition with its state, from memory or from its log, and the positions to go on from as far as its log says.
+    /// Where to read from when a group has read a partition, and its state log has no committed epoch. If that log is as it
+    /// was made, its first epoch was torn, and all is read again; otherwise the state is lost.
+    fn the_beginning(&mut self, partition: Partition) -> Result<Positions, LogError> {
+        let (start, end) = (self.log.start(partition)?, self.log.end(partition)?);
+        if start > 0 || end == 0 {
+            return Err(LogError {
+                what: format!("taking up partition {partition}"),
+                why: format!(
+                    "its `state` log is empty ({start} to {end}) though the group has read the partition: the topic was \
+                     made anew, or its records were deleted. Bring the records back; or, to begin anew from all that is \
+                     still in the input topics, delete the group's positions"
+                ),
+                refused: true,
+            });
+        }
+        let mut positions = Positions::new();
+        for lane in Lane::ALL {
+            positions.insert((lane, partition), self.log.readable(lane, partition, 0)?.start);
+        }
+        Ok(positions)
+    }
+
+    /// Takes note of a gap, if what is to be read from `next` on is gone.
+    fn find_gap(&mut self, lane: Lane, partition: Partition, next: u64) -> Result<(), LogError> {
+        let there = self.log.readable(lane, partition, next)?;
+        let topic = lane.topic().name();
+        let refused = |why: String| LogError {
+            what: format!(
+                "reading `{topic}` of partition {partition} from offset {next} on, as its state log says"
+            ),
+            why,
+            refused: true,
+        };
+        if next > there.end {
+            return Err(refused(format!(
+                "only {} to {} is there: the topic was made anew, or lost its end. Bring the records back; or, to begin \
+                 anew, empty the `state` topic and delete the group's positions",
+                there.start, there.end
+            )));
+        }
+        if next == there.end || next >= there.start {
+            return Ok(());
+        }
+        if lane == Lane::Hops {
+            return Err(refused(format!(
+                "only {} to {} is there, and without what partitions told each other their books contradict each other. \
+                 Begin anew: empty the `state` topic and delete the group's positions; and let `hops` keep its records \
+                 longer than a worker may be away",
+                there.start, there.end
+            )));
+        }
+        if self.config.on_gap == OnGap::Fail {
+            return Err(refused(format!(
+                "only {} to {} is there: records were deleted before they were read. To go on without them, and have a \
+                 dead letter say so, set `engine.on_gap = \"skip\"`; and let `{topic}` keep its records longer than a \
+                 worker may be away",
+                there.start, there.end
+            )));
+        }
+        self.reached.insert((lane, partition), there.start);
+        self.gaps.insert((lane, partition), next..there.start);
+        self.owned.get_mut(&partition).expect("taken up before").touched = true;
+        Ok(())
+    }
+
+    /// A partition with its state, from memory or from its log, and the positions to go on from, if its log has an epoch.
     /// None when the partition is about to be taken away again.
     fn taken_over(
         &mut self,
         partition: Partition,
         warm: Option<Warm>,
-    ) -> Result<Option<(Owned, Positions)>, LogError> {
+    ) -> Result<Option<(Owned, Option<Positions>)>, LogError> {
         let end = self.log.end(partition)?;
         if let Some(Warm { stations, writer, positions, end: ours }) = warm {
             let mut written = 0;
@@ -360,7 +457,8 @@ impl<L: Log> Worker<L> {
                 Ok(())
             })?;
             if read == Restored::Whole && written == 0 {
-                return Ok(Some((Owned { stations, writer, touched: false, rewrite: false }, positions)));
+                let owned = Owned { stations, writer, touched: false, rewrite: false };
+                return Ok(Some((owned, Some(positions))));
             }
         }
         let mut restore = Restore::new(partition, self.partitions, self.config.clock, self.config.secret);
@@ -373,8 +471,9 @@ impl<L: Log> Worker<L> {
             return Ok(None);
         }
         let image = restore.finish(&self.rules)?;
-        let positions = image.positions.unwrap_or_default();
-        let positions = positions.iter().map(|range| ((range.lane, partition), range.to)).collect();
+        let positions = image
+            .positions
+            .map(|positions| positions.iter().map(|range| ((range.lane, partition), range.to)).collect());
         let rewrite = image.torn.is_some();
         self.repairs += u64::from(rewrite);
         let writer = image.writer.with_run_bytes(self.config.image_run_bytes);
@@ -414,13 +513,27 @@ impl<L: Log> Worker<L> {
     /// Ends the epoch: timers, settling, documents, state, and one commit for all.
     pub fn close(&mut self) -> Result<Turn, LogError> {
         let Worker {
-            log, owned, rules, hops, outbox, positions, reached, committed, newest, partitions, ..
+            log,
+            owned,
+            rules,
+            hops,
+            outbox,
+            positions,
+            reached,
+            committed,
+            newest,
+            partitions,
+            gaps,
+            ..
         } = self;
         let mut written = Vec::new();
         for (partition, owned) in owned.iter_mut() {
             {
                 let mut sink = into_outbox(outbox, *partitions, *newest);
                 let mut out = Documents { sink: &mut sink };
+                for (&(lane, _), lost) in gaps.iter().filter(|((_, at), _)| at == partition) {
+                    owned.stations.records_lost(lane, lost, &mut out);
+                }
                 owned.stations.advance(rules, hops, &mut out);
                 owned.stations.publish(rules, &mut out);
             }
@@ -468,10 +581,7 @@ impl<L: Log> Worker<L> {
             Committed::Done => self.promote(),
             Committed::Undone => {
                 self.shrink();
-                self.rollback();
-                let committed = self.committed.clone();
-                self.log.seek(&committed)?;
-                Ok(Turn::Undone)
+                self.read_again()
             }
             Committed::InDoubt => self.settle_doubt(&ends),
             Committed::Fenced => {
@@ -503,9 +613,9 @@ impl<L: Log> Worker<L> {
                 self.shrink();
                 self.rollback();
                 self.owned.clear();
-                self.assigned(&resolved)?;
-                let committed = self.committed.clone();
-                self.log.seek(&committed)?;
+                self.gaps.clear();
+                self.assigned(&resolved, &[])?;
+                self.log.seek(&self.reached)?;
                 return Ok(Turn::Undone);
             }
             kept
@@ -525,9 +635,13 @@ impl<L: Log> Worker<L> {
             return self.promote();
         }
         self.shrink();
+        self.read_again()
+    }
+
+    /// Takes back the open epoch, to read it again.
+    fn read_again(&mut self) -> Result<Turn, LogError> {
         self.rollback();
-        let committed = self.committed.clone();
-        self.log.seek(&committed)?;
+        self.log.seek(&self.reached)?;
         Ok(Turn::Undone)
     }
 
@@ -546,6 +660,7 @@ impl<L: Log> Worker<L> {
             positions: std::mem::take(&mut self.positions),
         };
         self.committed.extend(&report.positions);
+        self.lost += std::mem::take(&mut self.gaps).values().map(|gap| gap.end - gap.start).sum::<u64>();
         self.grow();
         self.reset();
         for (partition, start) in starts {
@@ -557,11 +672,12 @@ impl<L: Log> Worker<L> {
     /// Takes back the open epoch.
     fn rollback(&mut self) {
         self.reached.clone_from(&self.committed);
+        self.reached.extend(self.gaps.iter().map(|(at, gap)| (*at, gap.end)));
         self.drained.clear();
-        for owned in self.owned.values_mut() {
+        for (partition, owned) in &mut self.owned {
             owned.stations.rollback(&self.rules);
             owned.writer.rollback();
-            owned.touched = owned.rewrite;
+            owned.touched = owned.rewrite || self.gaps.keys().any(|(_, at)| at == partition);
         }
         self.reset();
     }
@@ -589,6 +705,11 @@ impl<L: Log> Worker<L> {
     /// How often the state log and the positions did not agree, and the state log was followed.
     pub fn repairs(&self) -> u64 {
         self.repairs
+    }
+
+    /// How many offsets were left behind because their records were deleted before they were read.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Commits what is open, then writes a whole image of each partition and lets its state log begin there.

@@ -125,11 +125,12 @@ pub enum DeadLetterReason {
     BadCommand,
     ParkExpired,
     ParkEvicted,
+    RecordsLost,
 }
 
 impl DeadLetterReason {
     /// All reasons.
-    pub const ALL: [DeadLetterReason; 14] = [
+    pub const ALL: [DeadLetterReason; 15] = [
         DeadLetterReason::BadJson,
         DeadLetterReason::BadUtf8,
         DeadLetterReason::TooLarge,
@@ -144,6 +145,7 @@ impl DeadLetterReason {
         DeadLetterReason::BadCommand,
         DeadLetterReason::ParkExpired,
         DeadLetterReason::ParkEvicted,
+        DeadLetterReason::RecordsLost,
     ];
 
     /// The code in headers, errors and docs.
@@ -163,6 +165,7 @@ impl DeadLetterReason {
             DeadLetterReason::BadCommand => "BAD_COMMAND",
             DeadLetterReason::ParkExpired => "PARK_EXPIRED",
             DeadLetterReason::ParkEvicted => "PARK_EVICTED",
+            DeadLetterReason::RecordsLost => "RECORDS_LOST",
         }
     }
 }

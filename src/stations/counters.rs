@@ -25,7 +25,7 @@ pub struct Counters {
     /// Scans of numbers that are not registered yet: a gauge.
     pub parked: u64,
     /// What was dead-lettered among scans, by reason in the order of [`DeadLetterReason::ALL`].
-    pub dead_lettered: [u64; 14],
+    pub dead_lettered: [u64; DeadLetterReason::ALL.len()],
     /// Commands that came in, repeats included.
     pub commands: u64,
     /// Commands that were rejected.

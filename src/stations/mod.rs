@@ -483,6 +483,29 @@ impl Stations {
         }
     }
 
+    /// Records of an input were deleted before they were read: one dead letter says so, in place of the first of them.
+    pub fn records_lost(&mut self, lane: Lane, offsets: &Range<u64>, out: &mut Documents<'_>) {
+        if lane == Lane::Scans {
+            self.counters.read += 1;
+            self.counters.dead_letter(DeadLetterReason::RecordsLost, 1);
+        }
+        let source = Source { lane, partition: self.partition, offset: offsets.start };
+        let topic = lane.topic().name();
+        let detail = format!(
+            "offsets {} to {} of {topic} were deleted before they were read",
+            offsets.start, offsets.end
+        );
+        let letter = DeadLetter {
+            reason: DeadLetterReason::RecordsLost,
+            detail: &detail,
+            source: Some(source),
+            index: None,
+            key: None,
+            value: &[],
+        };
+        out.dead_letter(&letter);
+    }
+
     /// Takes a packed message of `hops`.
     pub fn hops(&mut self, rules: &Rules, bytes: &[u8], hops: &mut HopWriter) {
         read_hops(bytes, |hop| match hop {

@@ -68,7 +68,7 @@ impl<M: Log> CopyJob<M> {
             }
             Polled::Eof { .. } | Polled::Idle if self.positions.is_empty() => Progress::Quiet,
             Polled::Eof { .. } | Polled::Idle => self.commit(),
-            Polled::Assigned(positions) => {
+            Polled::Assigned { positions, .. } => {
                 assert!(self.epochs.is_empty(), "assigned without a revocation");
                 self.take_up(positions);
                 Progress::Worked

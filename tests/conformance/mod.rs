@@ -85,7 +85,7 @@ fn next<M: Log>(member: &mut M, lane: Lane, max: usize) -> Polled {
 
 fn assigned<M: Log>(member: &mut M) -> Positions {
     match next(member, Lane::Scans, 1) {
-        Polled::Assigned(positions) => positions,
+        Polled::Assigned { positions, .. } => positions,
         other => panic!("an assignment was expected: {other:?}"),
     }
 }
@@ -340,12 +340,12 @@ fn a_lost_partition_cannot_be_committed<B: Broker>(broker: &B) {
     let mut kept = None;
     for _ in 0..PATIENCE {
         match zombie.poll(Lane::Scans, 8, WAIT).expect("a poll") {
-            Polled::Assigned(positions) => kept = Some(positions),
+            Polled::Assigned { positions, .. } => kept = Some(positions),
             Polled::Revoked { .. } => kept = None,
             _ => {}
         }
         match heir.poll(Lane::Scans, 8, WAIT).expect("a poll") {
-            Polled::Assigned(positions) => heirs = Some(positions),
+            Polled::Assigned { positions, .. } => heirs = Some(positions),
             Polled::Revoked { .. } => heirs = None,
             _ => {}
         }

@@ -84,7 +84,7 @@ fn next(member: &mut impl Log, lane: Lane) -> Polled {
 
 fn assigned(member: &mut impl Log) -> Positions {
     match next(member, Lane::Scans) {
-        Polled::Assigned(positions) => positions,
+        Polled::Assigned { positions, .. } => positions,
         other => panic!("an assignment was expected: {other:?}"),
     }
 }

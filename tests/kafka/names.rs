@@ -1,12 +1,10 @@
-//! Names and places of members: who has the name, and whether what is to be read next is still there.
+//! Names of members: who has the name, and what becomes of the other one.
 
 use std::time::Duration;
 
-use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError, Polled, Positions};
-use dockside::model::{Lane, Topic};
-use rdkafka::admin::AdminOptions;
+use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError, Polled};
+use dockside::model::Lane;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::{assigned, created, next, opened, outputs, plain, shipments_soon};
 use crate::conformance;
@@ -74,7 +72,7 @@ fn a_name_that_nobody_works_under_is_taken_back() {
     let again = (0..3_000).find_map(|_| {
         match member.poll(Lane::Scans, 100, Duration::from_millis(20)).expect("it goes on") {
             Polled::Revoked { lost: is_lost, .. } => lost |= is_lost,
-            Polled::Assigned(positions) => return Some(positions),
+            Polled::Assigned { positions, .. } => return Some(positions),
             _ => {}
         }
         None
@@ -85,28 +83,4 @@ fn a_name_that_nobody_works_under_is_taken_back() {
     let done = member.commit(Epoch { outputs: &whole, positions: &positions }).expect("a commit");
     assert_eq!(done, Committed::Done);
     assert_eq!(shipments_soon(&broker, 1), ["again"]);
-}
-
-#[test]
-fn positions_whose_records_are_gone_are_refused() {
-    let Some(config) = created("gone", 1) else { return };
-    let broker = opened(&config);
-    broker.append(&conformance::scans((0..9).map(|n| (0, n)))).expect("an append");
-    let mut member = broker.join("a").expect("a member");
-    let mut positions: Positions = assigned(&mut member);
-    positions.retain(|(lane, _), _| *lane == Lane::Scans);
-    let nothing = outputs(&[]);
-    let done = member.commit(Epoch { outputs: &nothing, positions: &positions }).expect("a commit");
-    assert_eq!(done, Committed::Done);
-    drop(member);
-
-    // Somebody deletes what was not read yet.
-    let mut before = TopicPartitionList::new();
-    let scans = format!("{}{}", config.topic_prefix, Topic::Scans.name());
-    before.add_partition_offset(&scans, 0, Offset::Offset(5)).expect("an offset");
-    let admin = plain::admin(&config.bootstrap_servers);
-    plain::asked(admin.delete_records(&before, &AdminOptions::new())).expect("an answer");
-
-    let error = failure(&mut broker.join("a").expect("a member"));
-    assert!(error.refused && error.why.contains("0 is no longer there, only 5 to"), "{error}");
 }

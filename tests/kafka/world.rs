@@ -8,7 +8,7 @@ use dockside::edge::crew::{Crew, nobody};
 use dockside::edge::kafka::KafkaBroker;
 use dockside::engine::digest::Latest;
 use dockside::engine::log::{Broker, Faults, Outbox};
-use dockside::engine::worker::WorkerConfig;
+use dockside::engine::worker::{OnGap, WorkerConfig};
 use dockside::model::{Partition, Topic, partition_of};
 use dockside::stations::{ClockSource, Counters, Rules};
 use dockside::workload::{World, WorldConfig};
@@ -20,11 +20,16 @@ use crate::agreement::settings;
 pub(super) const PARTITIONS: u32 = 4;
 
 pub(super) fn crew(broker: &KafkaBroker, workers: u32) -> Crew {
+    crew_that(broker, workers, OnGap::Fail)
+}
+
+pub(super) fn crew_that(broker: &KafkaBroker, workers: u32, on_gap: OnGap) -> Crew {
     let config = WorkerConfig {
         clock: ClockSource::Input,
         epoch_ms: 20,
         poll_wait: Duration::from_millis(5),
         close_when_drained: true,
+        on_gap,
         ..WorkerConfig::default()
     };
     let rules = Arc::new(Rules { settings: settings(), ..Rules::embedded() });

@@ -1,10 +1,13 @@
-//! A worker whose clock is set back, one whose topics grow under it, and one whose epochs are too large for its log.
+//! A worker whose clock is set back, one whose topics grow under it, one whose epochs are too large for its log, and one
+//! whose records are gone.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use dockside::engine::log::{Broker, Committed, Epoch, LogError, LogLayer, Sim, SimMember};
-use dockside::engine::worker::{Turn, Worker, WorkerConfig};
-use dockside::model::{Lane, Partition, Timestamp};
+use dockside::engine::log::{Broker, Committed, Epoch, LogError, LogLayer, Polled, Sim, SimMember};
+use dockside::engine::worker::{OnGap, Turn, Worker, WorkerConfig};
+use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::stations::Rules;
 
 use crate::conformance;
@@ -122,5 +125,103 @@ fn epochs_shrink_until_they_can_be_committed_and_grow_again() {
         assert_eq!(first, undone_first, "{records_max}: {:?}", slow.tried);
         let grows = slow.tried.windows(2).any(|pair| pair[1] > pair[0]);
         assert_eq!(grows, undone_first > 0, "{records_max}: {:?}", slow.tried);
+    }
+}
+
+/// A log whose first records of a lane are gone, and that does not commit its first epochs.
+struct Gapped {
+    member: SimMember,
+    lane: Lane,
+    start: u64,
+    undone: u32,
+}
+
+impl LogLayer for Gapped {
+    type Beneath = SimMember;
+
+    fn beneath(&self) -> &SimMember {
+        &self.member
+    }
+
+    fn beneath_mut(&mut self) -> &mut SimMember {
+        &mut self.member
+    }
+
+    fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
+        let mut polled = self.member.poll(lane, max, wait)?;
+        if let Polled::Assigned { positions, .. } = &mut polled {
+            let next = positions.get_mut(&(self.lane, Partition(0))).expect("all lanes");
+            *next = self.start.max(*next);
+            self.member.seek(positions)?;
+        }
+        Ok(polled)
+    }
+
+    fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
+        if let Some(left) = self.undone.checked_sub(1) {
+            self.undone = left;
+            return Ok(Committed::Undone);
+        }
+        self.member.commit(epoch)
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        let there = self.member.readable(lane, partition, wanted)?;
+        Ok(if lane == self.lane { self.start..there.end.max(self.start) } else { there })
+    }
+}
+
+#[test]
+fn a_gap_is_refused_or_told_by_one_dead_letter() {
+    use OnGap::{Fail, Skip};
+    // Ten scans were read, ten more were written. The lane, its first offset that is there, the setting, epochs that are
+    // not committed; how many scans are then read in all, and how many offsets were lost.
+    for (lane, start, on_gap, undone, then) in [
+        (Lane::Scans, 10, Fail, 0, Some((20, 0))),
+        (Lane::Scans, 11, Fail, 0, None),
+        (Lane::Scans, 11, Skip, 0, Some((20, 1))),
+        (Lane::Scans, 15, Skip, 0, Some((16, 5))),
+        (Lane::Scans, 15, Skip, 3, Some((16, 5))),
+        (Lane::Scans, 20, Skip, 0, Some((11, 10))),
+        (Lane::Scans, 20, Skip, 3, Some((11, 10))),
+        (Lane::Commands, 2, Skip, 0, Some((20, 2))),
+        (Lane::Commands, 2, Fail, 0, None),
+        (Lane::Hops, 2, Skip, 0, None),
+    ] {
+        let what = format!("{lane:?} from {start}, {on_gap:?}, {undone} undone");
+        let log = Sim::new(1);
+        let config = WorkerConfig { close_when_drained: true, on_gap, ..WorkerConfig::default() };
+        let rules = Arc::new(Rules::embedded());
+        let mut worker = Worker::new(log.join("a").expect("in memory"), Arc::clone(&rules), config.clone());
+        log.append(&conformance::scans((0..10).map(|n| (0, n)))).expect("in memory");
+        (0..10).for_each(|_| drop(worker.turn(Timestamp(0)).expect("in memory")));
+        assert_eq!(worker.counters().read, 10, "{what}");
+        drop(worker.shutdown().expect("in memory"));
+        log.append(&conformance::scans((10..20).map(|n| (0, n)))).expect("in memory");
+
+        let gapped = Gapped { member: log.join("a").expect("in memory"), lane, start, undone };
+        let mut worker = Worker::new(gapped, Arc::clone(&rules), config.clone());
+        let outcome = (0..20).try_for_each(|_| worker.turn(Timestamp(0)).map(drop));
+        let Some((read, lost)) = then else {
+            let error = outcome.expect_err(&what);
+            assert!(error.refused && error.why.contains(&format!("only {start} to")), "{what}: {error}");
+            continue;
+        };
+        outcome.expect(&what);
+        assert_eq!((worker.counters().read, worker.lost()), (read, lost), "{what}");
+        drop(worker.shutdown().expect("in memory"));
+
+        let mut told = Vec::new();
+        log.read_with_headers(Topic::DeadLetters, Partition(0), 0, 100, &mut |record, headers| {
+            let is_told =
+                headers.iter().any(|(name, value)| *name == "dockside.reason" && value == b"RECORDS_LOST");
+            told.extend(is_told.then(|| record.value.map(<[u8]>::len)));
+        })
+        .expect("in memory");
+        assert_eq!(told.len(), usize::from(lost > 0), "{what}: {told:?}");
+        // The log is whole, and nobody sees a gap in it again.
+        let mut worker = Worker::new(log.join("a").expect("in memory"), rules, config);
+        (0..10).for_each(|_| drop(worker.turn(Timestamp(0)).expect("in memory")));
+        assert_eq!((worker.counters().read, worker.lost()), (read, 0), "{what}");
     }
 }

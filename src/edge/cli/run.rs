@@ -66,6 +66,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             epoch_records_max: config.engine.epoch_records_max,
             // A commit to a directory costs little: what is done need not wait for its epoch to grow old.
             close_when_drained: args.local.is_some(),
+            on_gap: config.engine.on_gap,
             secret: hash_secret(),
             ..WorkerConfig::default()
         },

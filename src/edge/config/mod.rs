@@ -25,6 +25,7 @@ use crate::carriers::Catalogue;
 use crate::decode::Feeds;
 use crate::edge::kafka::{KafkaConfig, Properties, Retention};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity, Source};
+use crate::engine::worker::OnGap;
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
 use crate::stations::{ClockSource, Rules};
 
@@ -142,6 +143,8 @@ pub struct EngineSettings {
     pub epoch_records_max: usize,
     /// Where ticks come from.
     pub clock: ClockSource,
+    /// What to do where records were deleted before they were read.
+    pub on_gap: OnGap,
     /// How long an orderly end may take.
     pub shutdown: Duration,
     /// Where the state logs are copied to.
@@ -264,6 +267,7 @@ impl Reader<'_> {
                 epoch_records_max: self.integer("engine.epoch_records_max", 1..=10_000_000),
                 clock: self
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
+                on_gap: self.choice("engine.on_gap", &[("fail", OnGap::Fail), ("skip", OnGap::Skip)]),
                 shutdown: Duration::from_millis(self.integer("engine.shutdown_ms", 100..=600_000)),
                 snapshot_dir: self.path("engine.snapshot_dir"),
             },

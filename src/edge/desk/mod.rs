@@ -61,6 +61,8 @@ pub struct Shown {
     pub stream_time: Option<Timestamp>,
     /// How often positions and state log did not agree.
     pub repairs: u64,
+    /// How many offsets were left behind because their records were deleted before they were read.
+    pub lost: u64,
 }
 
 /// A worker's desk.
@@ -286,6 +288,7 @@ impl Desk {
         }
         self.shown_us.store(elapsed_us(), Ordering::Relaxed);
         shown.repairs = worker.repairs();
+        shown.lost = worker.lost();
         self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
     }
 }

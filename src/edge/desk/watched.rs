@@ -2,6 +2,7 @@
 //!
 //! Enters: the calls of a worker. Leaves: the same calls, and notes. Always true: nothing is changed on the way.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl<L: Log> Watched<L> {
                 self.opened_us.get_or_insert_with(elapsed_us);
             }
             Polled::Eof { .. } => {}
-            Polled::Assigned(positions) => {
+            Polled::Assigned { positions, .. } => {
                 self.desk.rebalances.fetch_add(1, Ordering::Release);
                 self.desk.enter(Phase::Restoring);
                 locked(&self.desk.shown).committed.extend(positions);
@@ -95,6 +96,11 @@ impl<L: Log> Log for Watched<L> {
     fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
         self.opened_us = None;
         self.log.seek(positions)
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        self.desk.beat();
+        self.log.readable(lane, partition, wanted)
     }
 
     fn start(&mut self, partition: Partition) -> Result<u64, LogError> {

@@ -124,6 +124,12 @@ fn write(told: &Told, page: &mut Page) {
         "Times that positions and state log did not agree.",
         gauge(|shown| shown.repairs),
     );
+    page.one(
+        "dockside_lost_offsets_total",
+        "counter",
+        "Offsets that were left behind because their records were deleted before they were read.",
+        gauge(|shown| shown.lost),
+    );
     if let Some(signs) = &told.signs {
         let help = "Producers that were replaced after a doubt.";
         page.one("dockside_producer_rebuilds_total", "counter", help, signs.rebuilds());

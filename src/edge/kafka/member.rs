@@ -9,6 +9,7 @@
 //! - a record is handed on once: what was fetched before a seek, or for an assignment that ended, is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::clients::{Bell, MemberNotes, Rebalanced};
 use super::config::KafkaConfig;
 use super::names::{
-    TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
+    GONE, TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
 use super::queue::{self, DataQueue, Enough, Fetched};
@@ -216,12 +217,13 @@ impl Member {
         self.tenure = Tenure::Upset(Upset::Displaced);
     }
 
-    /// Starts reading what the group gave us, at its stable positions.
+    /// Starts reading what the group gave us, at its stable positions; where there is none, or what it points to is gone, at
+    /// the first offset that is still there. Says also which partitions have no position at all.
     pub(super) fn take_up(
         &mut self,
         listed: &[(String, i32)],
         reader: &Reader,
-    ) -> Result<Positions, LogError> {
+    ) -> Result<(Positions, Vec<Partition>), LogError> {
         let mut given: BTreeMap<Partition, BTreeSet<Lane>> = BTreeMap::new();
         for (topic, partition) in listed {
             let lane = Lane::ALL.into_iter().find(|lane| self.names.of(lane.topic()) == topic);
@@ -237,8 +239,26 @@ impl Member {
             ));
         }
         let partitions: BTreeSet<Partition> = given.into_keys().collect();
-        let positions = self.committed(&partitions, reader)?;
-        self.are_there(&positions, reader)?;
+        let mut unread = partitions.clone();
+        let mut positions = Positions::new();
+        for (&(lane, partition), &committed) in &self.committed(&partitions)? {
+            let there = self.readable(lane, partition, committed.unwrap_or_default(), reader)?;
+            if committed.is_some() {
+                unread.remove(&partition);
+            }
+            let next = committed.unwrap_or(there.start).max(there.start);
+            if next > there.end {
+                return Err(refused(
+                    format!("read {lane:?} of partition {partition} as `{}`", self.name),
+                    format!(
+                        "the group has read up to {next}, and only {} to {} is there: the topic was made anew. Delete \
+                         the group's positions and the state log to begin anew, or bring the records back",
+                        there.start, there.end
+                    ),
+                ));
+            }
+            positions.insert((lane, partition), next);
+        }
 
         // The queues come first: from the first record on, all of a partition is in its lane's queue. They are new, so
         // that nothing of an older assignment can be in them.
@@ -253,31 +273,26 @@ impl Member {
         self.consumer
             .assign(&assignment)
             .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
-        Ok(positions)
+        Ok((positions, unread.into_iter().collect()))
     }
 
-    /// Refuses positions whose records are gone. A leader of a moment ago may not know yet how far its log is committed.
-    fn are_there(&self, positions: &Positions, reader: &Reader) -> Result<(), LogError> {
-        for (&(lane, partition), &next) in positions {
-            let deadline = Deadline::after(PATIENCE);
-            loop {
-                let (start, end) = reader.ends(lane.topic(), partition)?;
-                if (start..=end).contains(&next) {
-                    break;
-                }
-                if next < start || deadline.is_over() {
-                    return Err(refused(
-                        format!("read {lane:?} of partition {partition} as `{}`", self.name),
-                        format!(
-                            "the committed position {next} is no longer there, only {start} to {end} (retention or a \
-                             re-created topic): records were lost"
-                        ),
-                    ));
-                }
-                std::thread::sleep(Duration::from_millis(100));
+    /// The offsets that can be read. A leader of a moment ago may not know yet how far its log is committed: if it tells
+    /// less than `wanted`, it is asked again for a while.
+    pub(super) fn readable(
+        &self,
+        lane: Lane,
+        partition: Partition,
+        wanted: u64,
+        reader: &Reader,
+    ) -> Result<Range<u64>, LogError> {
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            let (start, end) = reader.ends(lane.topic(), partition)?;
+            if wanted <= end || deadline.is_over() {
+                return Ok(start..end);
             }
+            std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
     }
 
     fn let_go(&mut self) -> Result<(), LogError> {
@@ -376,23 +391,22 @@ impl Member {
         Ok(())
     }
 
-    /// The group's stable committed positions; where there is none, the first offset that is still there.
+    /// The group's stable committed positions of these partitions, as far as it has any.
     pub(super) fn committed(
         &self,
         partitions: &BTreeSet<Partition>,
-        reader: &Reader,
-    ) -> Result<Positions, LogError> {
+    ) -> Result<BTreeMap<(Lane, Partition), Option<u64>>, LogError> {
         let wanted = Lane::ALL.iter().flat_map(|&lane| partitions.iter().map(move |&p| ((lane, p), 0)));
         let wanted: Positions = wanted.collect();
         if wanted.is_empty() {
-            return Ok(wanted);
+            return Ok(BTreeMap::new());
         }
         // Reading committed records only, the client asks for stable offsets: it waits for open transactions.
         let committed = Patience::Endless
             .deadline()
             .retry(|| self.consumer.committed_offsets(self.listed(&wanted), REQUEST))
             .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
-        let mut positions = Positions::new();
+        let mut positions = BTreeMap::new();
         for &(lane, partition) in wanted.keys() {
             let element = committed
                 .find_partition(self.names.of(lane.topic()), kafka_partition(partition))
@@ -401,8 +415,8 @@ impl Member {
                 .error()
                 .map_err(|error| unreachable("read the group's committed positions", reason(&error)))?;
             let next = match element.offset() {
-                Offset::Offset(next) => offset_of(next),
-                _ => reader.ends(lane.topic(), partition)?.0,
+                Offset::Offset(next) => Some(offset_of(next)),
+                _ => None,
             };
             positions.insert((lane, partition), next);
         }
@@ -440,6 +454,18 @@ impl Member {
         list
     }
 
+    /// The topics of our lanes that nobody knows any more.
+    fn gone(&self) -> Option<String> {
+        let metadata = self.consumer.fetch_metadata(None, REQUEST).ok()?;
+        let topics = Lane::ALL.map(|lane| self.names.of(lane.topic()));
+        let gone: Vec<String> = topics
+            .into_iter()
+            .filter(|name| metadata.topics().iter().all(|topic| topic.name() != *name))
+            .map(|name| format!("topic `{name}`"))
+            .collect();
+        (!gone.is_empty()).then(|| gone.join(", "))
+    }
+
     /// What the client's error means: nothing that it does not repair itself, or the end of this worker.
     fn judge(&mut self, error: &KafkaError) -> Result<(), LogError> {
         let what = || format!("read as `{}`", self.name);
@@ -459,7 +485,8 @@ impl Member {
                 Ok(())
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
-                Err(refused(what(), "a topic or partition is gone"))
+                let gone = self.gone().unwrap_or_else(|| "a topic or partition".to_owned());
+                Err(refused(what(), format!("{gone}: {GONE}")))
             }
             Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed

@@ -9,6 +9,10 @@ use crate::edge::secret::hidden;
 use crate::engine::log::LogError;
 use crate::model::{Partition, Topic};
 
+/// What nobody knows for a while is not late.
+pub(super) const GONE: &str = "it is gone: somebody deleted it. `dockside topics apply` makes it anew, empty; what does not fit any more \
+                    is told at the next start";
+
 /// The full names of all topics.
 #[derive(Clone, Debug)]
 pub(super) struct TopicNames([String; Topic::ALL.len()]);

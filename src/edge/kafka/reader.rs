@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::clients::Quiet;
 use super::config::KafkaConfig;
-use super::names::{kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
+use super::names::{GONE, kafka_offset, kafka_partition, offset_of, reason, refused, unreachable};
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST, is_unknown};
 use super::queue::{self, AllHeaders, DataQueue, Enough, Fetched};
 use crate::engine::log::{LogError, Record};
@@ -122,12 +122,25 @@ impl Reader {
                 ends
             })
             .map_err(|error| {
-                unreachable(
-                    format!("find the ends of {}", self.config.place(topic, partition)),
-                    reason(&error),
-                )
+                let what = format!("find the ends of {}", self.config.place(topic, partition));
+                if is_unknown(&error) { refused(what, GONE) } else { unreachable(what, reason(&error)) }
             })?;
         Ok((offset_of(low), offset_of(high)))
+    }
+
+    /// Refuses to go on without a topic. A broker that has just begun may not know all of them yet.
+    pub(super) fn all_are_there(&self) -> Result<(), LogError> {
+        let names = self.config.names();
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            let present = self.topics()?;
+            let is_gone = |topic: &Topic| present.iter().all(|present| present.name != names.of(*topic));
+            let Some(gone) = Topic::ALL.into_iter().find(is_gone) else { return Ok(()) };
+            if deadline.is_over() {
+                return Err(refused(format!("find the topic `{}`", names.of(gone)), GONE));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// Hands committed records from `from` on to `sink`, in order, until it wants no more or `until` is reached; returns

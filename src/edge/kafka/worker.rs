@@ -4,6 +4,7 @@
 //! carries the proof of our membership, and an epoch with a position of a partition that is not ours is not tried.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -241,9 +242,9 @@ impl Log for KafkaLog {
         if self.standing == Standing::Out {
             self.renew_writer()?;
         }
-        let positions = self.member.take_up(&listed, &self.reader)?;
+        let (positions, unread) = self.member.take_up(&listed, &self.reader)?;
         // More members than partitions: this one waits.
-        Ok(if positions.is_empty() { Polled::Idle } else { Polled::Assigned(positions) })
+        Ok(if positions.is_empty() { Polled::Idle } else { Polled::Assigned { positions, unread } })
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
@@ -281,11 +282,25 @@ impl Log for KafkaLog {
             Standing::Out => {}
             Standing::NameTaken => return Err(name_taken(&self.name)),
         }
-        self.member.committed(&self.member.partitions(), &self.reader)
+        // An output that is gone would fail one epoch after the other.
+        self.reader.all_are_there()?;
+        let mut positions = Positions::new();
+        for ((lane, partition), committed) in self.member.committed(&self.member.partitions())? {
+            let next = match committed {
+                Some(next) => next,
+                None => self.reader.ends(lane.topic(), partition)?.0,
+            };
+            positions.insert((lane, partition), next);
+        }
+        Ok(positions)
     }
 
     fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
         self.member.seek(positions)
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        self.member.readable(lane, partition, wanted, &self.reader)
     }
 
     fn start(&mut self, partition: Partition) -> Result<u64, LogError> {

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl Log for Miller {
         let Mill { is_assigned, lanes, next, told_end, .. } = &mut *mill;
         let (waiting, next) = (&mut lanes[lane.index()], &mut next[lane.index()]);
         if !std::mem::replace(is_assigned, true) {
-            return Ok(Polled::Assigned(mill.positions()));
+            return Ok(Polled::Assigned { positions: mill.positions(), unread: vec![HERE] });
         }
         if waiting.is_empty() {
             let told = std::mem::replace(&mut told_end[lane.index()], true);
@@ -119,6 +120,11 @@ impl Log for Miller {
 
     fn seek(&mut self, _: &Positions) -> Result<(), LogError> {
         Ok(())
+    }
+
+    /// Every position is where the log said that it is.
+    fn readable(&mut self, _: Lane, _: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        Ok(wanted..wanted)
     }
 
     /// The state log is empty: nobody restores from it.

@@ -3,6 +3,7 @@
 //! Enters: the calls of a [`Log`]. Leaves: the same calls to the log beneath. Always true: a layer names only the calls in
 //! which it differs; all others pass unchanged.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
@@ -35,6 +36,14 @@ pub trait LogLayer {
     fn resolve(&mut self) -> Result<Positions, LogError> {
         self.beneath_mut().resolve()
     }
+
+    fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
+        self.beneath_mut().seek(positions)
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        self.beneath_mut().readable(lane, partition, wanted)
+    }
 }
 
 impl<L: LogLayer> Log for L {
@@ -55,7 +64,11 @@ impl<L: LogLayer> Log for L {
     }
 
     fn seek(&mut self, positions: &Positions) -> Result<(), LogError> {
-        self.beneath_mut().seek(positions)
+        LogLayer::seek(self, positions)
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError> {
+        LogLayer::readable(self, lane, partition, wanted)
     }
 
     fn start(&mut self, partition: Partition) -> Result<u64, LogError> {

@@ -3,6 +3,7 @@
 //! Enters: polls and epochs. Leaves: records, news of the group, and what became of the epochs. Always true: a member
 //! reads only what it was assigned; an epoch with a position of a partition that it does not own is fenced.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,7 +175,7 @@ impl<M: Medium> Log for Member<M> {
                 News::Assigned(partitions) => {
                     let positions = state.positions(&partitions);
                     self.take_up(&positions);
-                    return Ok(Polled::Assigned(positions));
+                    return Ok(Polled::Assigned { positions, unread: state.unread(&partitions) });
                 }
             }
         }
@@ -224,6 +225,12 @@ impl<M: Medium> Log for Member<M> {
             }
         }
         Ok(())
+    }
+
+    fn readable(&mut self, lane: Lane, partition: Partition, _: u64) -> Result<Range<u64>, LogError> {
+        let state = self.shared.state();
+        let shelf = state.shelf(lane.topic(), partition);
+        Ok(shelf.start..shelf.end)
     }
 
     fn start(&mut self, partition: Partition) -> Result<u64, LogError> {

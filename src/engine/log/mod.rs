@@ -260,8 +260,14 @@ pub enum Polled {
         /// Where it goes on. Offsets that are no records (a log may need some) lie before it too.
         next: u64,
     },
-    /// These partitions are now ours, all lanes of each, from these positions on (0 when nothing was committed).
-    Assigned(Positions),
+    /// Partitions are ours now, all lanes of each.
+    Assigned {
+        /// Where each lane is read from: what the group committed; where nothing was, or where what was is gone, the first
+        /// offset that is still there.
+        positions: Positions,
+        /// Those of which the group has committed no position at all.
+        unread: Vec<Partition>,
+    },
     /// These partitions are about to be taken away. Unless `lost`, the worker may commit its open epoch; the next
     /// poll completes the revocation.
     Revoked {
@@ -340,6 +346,10 @@ pub trait Log {
 
     /// Reads on from these positions; records already fetched beyond them are dropped.
     fn seek(&mut self, positions: &Positions) -> Result<(), LogError>;
+
+    /// The offsets of a lane that can be read: from the first that is still there to the end. Where `wanted` lies behind the
+    /// end, that is not only because news of the end is late.
+    fn readable(&mut self, lane: Lane, partition: Partition, wanted: u64) -> Result<Range<u64>, LogError>;
 
     /// The first offset of the partition's `state` log that is still there.
     fn start(&mut self, partition: Partition) -> Result<u64, LogError>;

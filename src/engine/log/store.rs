@@ -150,6 +150,13 @@ impl State {
         let keys = partitions.iter().flat_map(|&partition| Lane::ALL.map(|lane| (lane, partition)));
         keys.map(|key| (key, self.positions.get(&key).copied().unwrap_or(0))).collect()
     }
+
+    /// Those of the partitions of which no position was committed.
+    pub(super) fn unread(&self, partitions: &[Partition]) -> Vec<Partition> {
+        let is_unread =
+            |of: &Partition| !Lane::ALL.iter().any(|lane| self.positions.contains_key(&(*lane, *of)));
+        partitions.iter().copied().filter(is_unread).collect()
+    }
 }
 
 impl<M: Medium> Shared<M> {
