@@ -111,6 +111,11 @@ impl Decoder {
         Decoder { learned: None, learned_feeds: None, ..Decoder::new() }
     }
 
+    /// A decoder of the same kind that has seen nothing.
+    pub(super) fn anew(&self) -> Decoder {
+        if self.learned.is_some() { Decoder::new() } else { Decoder::general() }
+    }
+
     /// What the learned reader has done so far, for feeds in the contract's own form.
     pub fn learned_counts(&self) -> LearnedCounts {
         self.learned.as_ref().map(Learned::counts).unwrap_or_default()

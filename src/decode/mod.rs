@@ -26,13 +26,14 @@
 //!
 //! Reading order: `raw` and `field` (what was written), `scan` (what it means), `json` (the general readers), `learned` (the
 //! quick one), `message` (the shapes), `outline` (brackets and strings, for places), `edi` with `x12` and `edifact`, `profile`
-//! (a carrier's own JSON), `command`, `bulk` (tables).
+//! (a carrier's own JSON), `command`, `bulk` (tables), `guard` (what if a reader is wrong about "nothing here panics").
 
 pub mod bulk;
 mod command;
 mod edi;
 mod edifact;
 mod field;
+pub mod guard;
 mod json;
 mod lanes;
 mod learned;
@@ -53,6 +54,7 @@ use crate::model::{DeadLetterReason, Fcs, Scan, Settings};
 
 pub use command::{CommandRecord, command};
 pub use edi::{Segment, Segments};
+pub use guard::guarded_command;
 pub use learned::LearnedCounts;
 pub use message::Decoder;
 pub use profile::{Feed, Feeds, Profile, ProfileError, UnknownFeed};

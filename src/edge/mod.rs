@@ -22,3 +22,4 @@ pub mod process;
 pub mod secret;
 pub mod signals;
 pub mod verify;
+pub mod watchdog;

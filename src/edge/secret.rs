@@ -74,11 +74,14 @@ pub fn hidden(text: &str) -> Cow<'_, str> {
     Cow::Owned(found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN)))
 }
 
-/// Lets panics be told without secrets.
+/// Lets panics be told without secrets; and end the process, whichever thread they are in, but for those of a guarded reader.
 pub fn guard_panics() {
     std::panic::set_hook(Box::new(|panic| {
         // A closed stderr leaves nobody to tell.
         let _ = std::io::stderr().write_all(told(panic).as_bytes());
+        if !crate::decode::guard::is_reading() {
+            std::process::abort();
+        }
     }));
 }
 

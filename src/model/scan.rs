@@ -126,11 +126,12 @@ pub enum DeadLetterReason {
     ParkExpired,
     ParkEvicted,
     RecordsLost,
+    ReaderFailed,
 }
 
 impl DeadLetterReason {
     /// All reasons.
-    pub const ALL: [DeadLetterReason; 15] = [
+    pub const ALL: [DeadLetterReason; 16] = [
         DeadLetterReason::BadJson,
         DeadLetterReason::BadUtf8,
         DeadLetterReason::TooLarge,
@@ -146,6 +147,7 @@ impl DeadLetterReason {
         DeadLetterReason::ParkExpired,
         DeadLetterReason::ParkEvicted,
         DeadLetterReason::RecordsLost,
+        DeadLetterReason::ReaderFailed,
     ];
 
     /// The code in headers, errors and docs.
@@ -166,6 +168,7 @@ impl DeadLetterReason {
             DeadLetterReason::ParkExpired => "PARK_EXPIRED",
             DeadLetterReason::ParkEvicted => "PARK_EVICTED",
             DeadLetterReason::RecordsLost => "RECORDS_LOST",
+            DeadLetterReason::ReaderFailed => "READER_FAILED",
         }
     }
 }

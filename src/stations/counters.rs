@@ -64,6 +64,11 @@ pub struct FeedCounts {
 }
 
 impl FeedCounts {
+    /// Counts what was refused without being told one by one.
+    pub fn count_more(&mut self, refused: &BTreeMap<DeadLetterReason, u64>) {
+        self.dead_lettered += refused.values().sum::<u64>();
+    }
+
     /// Counts a part.
     pub fn count(&mut self, part: &Part<'_>) {
         if let Part::Scan { scan, .. } = part {

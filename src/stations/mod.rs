@@ -73,32 +73,58 @@ impl Rules {
         }
     }
 
-    /// Decodes a message of `scans` as its feed writes; the feed's name is told, if it has a profile.
+    /// Decodes a message of `scans` as its feed writes. Of its refused elements, `sink` gets the first
+    /// [`LETTERS_MAX`].
     pub fn decode(
         &self,
         decoder: &mut Decoder,
         record_time: Timestamp,
         record: &InputRecord<'_>,
         sink: &mut dyn FnMut(decode::Part<'_>),
-    ) -> Option<&str> {
+    ) -> Decoded<'_> {
+        let (mut refused, mut refused_more) = (0, BTreeMap::new());
+        let sink = &mut |part: decode::Part<'_>| {
+            if let decode::Part::Rejected { index: Some(_), rejection, .. } = &part {
+                refused += 1;
+                if refused > LETTERS_MAX {
+                    *refused_more.entry(rejection.reason).or_default() += 1;
+                    return;
+                }
+            }
+            sink(part);
+        };
         let Rules { catalogue, fcs, settings, feeds } = self;
         let context = decode::Context { catalogue, fcs, settings };
         let bytes = record.value.unwrap_or_default();
         match feeds.of(record.feed) {
             Ok(feed) => {
                 let profile = feed.map(|feed| &*feed.profile);
-                decoder.decode_feed(&context, profile, record_time, record.content_type, bytes, sink);
-                feed.map(|feed| feed.name.as_str())
+                decoder.guarded(bytes, sink, |decoder, sink| {
+                    decoder.decode_feed(&context, profile, record_time, record.content_type, bytes, sink);
+                });
+                Decoded { feed: feed.map(|feed| feed.name.as_str()), refused_more }
             }
             Err(unknown) => {
                 let reason = DeadLetterReason::UnknownFormat;
                 let rejection = Rejection { reason, detail: unknown.to_string(), position: None };
                 sink(decode::Part::Rejected { index: None, rejection, bytes });
-                None
+                Decoded { feed: None, refused_more }
             }
         }
     }
 }
+
+/// What [`Rules::decode`] has to say besides the parts.
+#[derive(Debug)]
+pub struct Decoded<'r> {
+    /// The feed's name, if it has a profile.
+    pub feed: Option<&'r str>,
+    /// How many more elements were refused, by reason. One dead letter tells of them, under the first reason.
+    pub refused_more: BTreeMap<DeadLetterReason, u64>,
+}
+
+/// So many refused elements of a message have a dead letter of their own: millions would not fit into an epoch.
+pub const LETTERS_MAX: u32 = 1_000;
 
 /// So many bytes of what was refused are kept: with its headers, a dead letter must fit into its topic.
 const LETTER_BYTES_MAX: usize = 16 << 20;
@@ -402,7 +428,7 @@ impl Stations {
         let source = Source { lane: Lane::Scans, partition: self.partition, offset: record.offset };
         let Stations { counters, batch, partition, partitions, .. } = self;
         let mut of_feed = FeedCounts::default();
-        let feed = rules.decode(decoder, record_time, record, &mut |part| {
+        let Decoded { feed, refused_more } = rules.decode(decoder, record_time, record, &mut |part| {
             of_feed.count(&part);
             match part {
                 decode::Part::Scan { scan, raw, .. } => {
@@ -428,6 +454,18 @@ impl Stations {
                 decode::Part::Warned { .. } => counters.interchange_warnings += 1,
             }
         });
+        if let Some((reason, _)) = refused_more.first_key_value() {
+            of_feed.count_more(&refused_more);
+            let mut listed = Vec::new();
+            for (reason, elements) in &refused_more {
+                counters.read += elements;
+                counters.dead_letter(*reason, *elements);
+                listed.push(format!("{} {elements}", reason.code()));
+            }
+            let detail = format!("behind the first {LETTERS_MAX} refused elements: {}", listed.join(", "));
+            let rejection = Rejection { reason: *reason, detail, position: None };
+            reject(out, source, None, record.key, &rejection, record.value.unwrap_or_default());
+        }
         if let Some(feed) = feed {
             counters.add_feed(feed, of_feed);
         }
@@ -465,7 +503,7 @@ impl Stations {
         self.clock.see(Lane::Commands, record_time);
         let source = Source { lane: Lane::Commands, partition: self.partition, offset: record.offset };
         let bytes = record.value.unwrap_or_default();
-        match decode::command(bytes) {
+        match decode::guarded_command(bytes) {
             Ok(CommandRecord::Tick) => self.clock.tick_of_input(record_time),
             Ok(CommandRecord::Command(command)) => {
                 let id = command.shipment_id.as_str().as_bytes();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -29,8 +30,8 @@ impl Served {
             .unheard()
     }
 
-    /// The same, by whatever leads to the binary.
-    fn start_by(command: &mut Command, environment: &[(&str, &str)], args: &[&str]) -> Served {
+    /// The same, by whatever leads to the binary; what it says waits to be read.
+    pub(crate) fn start_by(command: &mut Command, environment: &[(&str, &str)], args: &[&str]) -> Served {
         let mut child = command
             .envs(environment.iter().copied())
             .arg("run")
@@ -55,9 +56,14 @@ impl Served {
 
     /// What it says from now on must not fill the pipe.
     fn unheard(mut self) -> Served {
-        let mut stderr = self.stderr.take().expect("nobody else has it");
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        drop(self.listen());
         self
+    }
+
+    /// Reads what it says from now on; in the end, how many bytes that were.
+    pub(crate) fn listen(&mut self) -> JoinHandle<u64> {
+        let mut stderr = self.stderr.take().expect("nobody else has it");
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()).expect("bytes"))
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {

@@ -1,6 +1,8 @@
 //! Lookups over Kafka: whoever is asked, the owner answers, and also while the brokers do not.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::Command;
 
 use dockside::edge::feeder::Feeder;
 use dockside::edge::kafka::{KafkaBroker, KafkaConfig, create_topics};
@@ -22,6 +24,12 @@ pub(super) fn started(config: &KafkaConfig, instance: &str) -> Served {
 
 /// The same, with further settings.
 pub(super) fn started_with(config: &KafkaConfig, instance: &str, further: &[&str]) -> Served {
+    let args = arguments(config, instance, further);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    Served::start(&[("DOCKSIDE_HTTP_TOKEN", "among-us")], &args)
+}
+
+fn arguments(config: &KafkaConfig, instance: &str, further: &[&str]) -> Vec<String> {
     let settings = [
         format!("kafka.bootstrap_servers={}", config.bootstrap_servers),
         format!("kafka.topic_prefix={}", config.topic_prefix),
@@ -32,9 +40,8 @@ pub(super) fn started_with(config: &KafkaConfig, instance: &str, further: &[&str
         "engine.workers=1".to_owned(),
         "http.listen=127.0.0.1:0".to_owned(),
     ];
-    let settings = settings.iter().map(String::as_str).chain(further.iter().copied());
-    let args: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
-    Served::start(&[("DOCKSIDE_HTTP_TOKEN", "among-us")], &args)
+    let settings = settings.into_iter().chain(further.iter().map(|setting| (*setting).to_owned()));
+    settings.flat_map(|setting| ["--set".to_owned(), setting]).collect()
 }
 
 fn feed(broker: &KafkaBroker, seed: u64) {
@@ -144,4 +151,25 @@ fn without_brokers_it_is_not_ready_and_still_answers() {
     instance.until(|instance| (instance.get("/readyz").0 == 200).then_some(()));
     let (status, after) = ask(&instance);
     assert_eq!((status, &after["pages"]), (200, &meanwhile["pages"]), "{after}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let Some(config) = created("unheard", 1) else { return };
+    let broker = opened(&config);
+    let mut talkative = tempfile::NamedTempFile::new().expect("a file");
+    talkative.write_all(b"[kafka.properties]\ndebug = \"all\"\n").expect("written");
+    let mut args = arguments(&config, "unheard", &[]);
+    args.extend(["--config".to_owned(), talkative.path().to_str().expect("UTF-8").to_owned()]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dockside"));
+    let mut served = Served::start_by(command.env_clear(), &[("DOCKSIDE_LOG", "debug")], &args);
+    feed(&broker, 4);
+    served.until(|_| broker.is_caught_up().expect("a reachable broker").then_some(()));
+    assert_eq!(served.get("/readyz").0, 200);
+    let heard = served.listen();
+    served.terminate();
+    assert_eq!(served.exit_code(), Some(0));
+    let heard = heard.join().expect("a reader");
+    assert!(heard > 2 * 64 * 1024, "more than a pipe takes was said: {heard} bytes");
 }

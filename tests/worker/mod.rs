@@ -1,14 +1,16 @@
-//! A worker whose clock is set back, one whose topics grow under it, one whose epochs are too large for its log, and one
-//! whose records are gone.
+//! A worker whose clock is set back, one whose topics grow under it, one whose epochs are too large for its log, one whose
+//! messages are full of refused elements, and one whose records are gone.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dockside::engine::log::{Broker, Committed, Epoch, LogError, LogLayer, Polled, Sim, SimMember};
+use dockside::engine::log::{
+    Broker, Committed, Epoch, Headers, LogError, LogLayer, Outbox, Polled, Record, Sim, SimMember,
+};
 use dockside::engine::worker::{OnGap, Turn, Worker, WorkerConfig};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
-use dockside::stations::Rules;
+use dockside::stations::{LETTERS_MAX, Rules};
 
 use crate::conformance;
 
@@ -223,5 +225,33 @@ fn a_gap_is_refused_or_told_by_one_dead_letter() {
         let mut worker = Worker::new(log.join("a").expect("in memory"), rules, config);
         (0..10).for_each(|_| drop(worker.turn(Timestamp(0)).expect("in memory")));
         assert_eq!((worker.counters().read, worker.lost()), (read, 0), "{what}");
+    }
+}
+
+#[test]
+fn millions_of_refused_elements_are_not_as_many_letters() {
+    let bound = LETTERS_MAX as usize;
+    for (elements, alone, with_the_rest) in [(bound, bound, 0), (bound + 1, bound, 1), (bound * 50, bound, 1)]
+    {
+        let log = Sim::new(1);
+        let message = format!("[{}]", vec!["0"; elements].join(","));
+        let mut outbox = Outbox::default();
+        outbox.push(Topic::Scans, Partition(0), Timestamp(0), None, Some(message.as_bytes()), &[]);
+        log.append(&outbox).expect("in memory");
+        let config = WorkerConfig { close_when_drained: true, ..WorkerConfig::default() };
+        let mut worker = Worker::new(log.join("a").expect("in memory"), Arc::new(Rules::embedded()), config);
+        (0..10).for_each(|_| drop(worker.turn(Timestamp(0)).expect("in memory")));
+        let counters = worker.counters();
+        assert_eq!((counters.read, counters.accounted()), (elements as u64, elements as u64));
+
+        let mut letters = [0, 0];
+        let mut sink = |record: Record<'_>, headers: Headers<'_>| {
+            let is_alone = headers.iter().any(|(name, _)| *name == "dockside.index");
+            letters[usize::from(!is_alone)] += 1;
+            let wanted = if is_alone { b"0" } else { message.as_bytes() };
+            assert_eq!(record.value, Some(wanted));
+        };
+        log.read_with_headers(Topic::DeadLetters, Partition(0), 0, 100_000, &mut sink).expect("in memory");
+        assert_eq!(letters, [alone, with_the_rest], "{elements} elements");
     }
 }

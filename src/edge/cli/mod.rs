@@ -131,13 +131,16 @@ pub fn main() -> ExitCode {
     };
     secret::guard_panics();
     let filter = std::env::var(logs::VARIABLE).ok();
-    if let Err(why) = logs::start(filter.as_deref()) {
-        let what = format!("{} is no filter: {why}", logs::VARIABLE);
-        output::tell_problem(
-            &Problem::error("E0105", what).help("for example `warn`, or `warn,kafka=debug`"),
-        );
-        return Exit::Usage.into();
-    }
+    let _written_at_the_end = match logs::start(filter.as_deref()) {
+        Ok(guard) => guard,
+        Err(why) => {
+            let what = format!("{} is no filter: {why}", logs::VARIABLE);
+            output::tell_problem(
+                &Problem::error("E0105", what).help("for example `warn`, or `warn,kafka=debug`"),
+            );
+            return Exit::Usage.into();
+        }
+    };
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Generate(args) => generate::run(args),

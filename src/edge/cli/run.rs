@@ -20,6 +20,7 @@ use crate::edge::http::{Bound, Outlook, Owners, Told};
 use crate::edge::kafka::{KafkaBroker, KafkaConfig, Signs, create_topics};
 use crate::edge::problem::{Exit, Failure, Problem, Severity};
 use crate::edge::signals::{self, Ending};
+use crate::edge::watchdog;
 use crate::engine::log::export::Export;
 use crate::engine::log::{Broker, Durability, Local, LogError, Recovered};
 use crate::engine::worker::WorkerConfig;
@@ -235,7 +236,7 @@ impl Service {
             .map_err(|error| log_failure(&error))
     }
 
-    /// Lets the HTTP side answer, if there is one.
+    /// Has somebody look after the workers, and lets the HTTP side answer, if there is one.
     fn answer<B>(
         &self,
         bound: Option<Bound>,
@@ -248,10 +249,18 @@ impl Service {
     where
         B: Broker + Send + Sync + 'static,
     {
-        let Some(bound) = bound else { return Ok(()) };
         let partitions = broker.partitions();
-        let outlook = Outlook::watch(broker, owners).map_err(|error| cannot_serve(&error))?;
+        let cannot_watch = |error: std::io::Error| {
+            let problem = Problem::error("E0204", format!("cannot start a thread: {error}"));
+            Failure::new(
+                Exit::Connect,
+                problem.help("raise the limit of processes, or set engine.workers lower"),
+            )
+        };
+        let outlook = Outlook::watch(broker, owners).map_err(cannot_watch)?;
         let (desks, ending) = (crew.desks().to_vec(), self.ending.clone());
+        watchdog::watch(desks.clone(), Arc::clone(&outlook), ending.clone()).map_err(cannot_watch)?;
+        let Some(bound) = bound else { return Ok(()) };
         let told = Told { desks, outlook, rules, partitions, signs, ending };
         bound.serve(told).map_err(|error| cannot_serve(&error))
     }

@@ -15,10 +15,8 @@ use super::outlook::UNREACHABLE_US;
 use super::{Site, answer};
 use crate::edge::clock::elapsed_us;
 use crate::edge::desk::Phase;
+use crate::edge::watchdog::Pulse;
 
-/// A worker that has not turned for so long, while the log was there, is stuck. Who waits for the log waits as long as it
-/// takes, and this long is more than enough to go on when it is back.
-const STUCK_US: u64 = 150_000_000;
 /// Without an assignment for so long, a process stands by: others have all partitions.
 const STANDBY_US: u64 = 60_000_000;
 
@@ -57,7 +55,7 @@ impl Site {
                 None
             } else if desk.has_ended() {
                 Some(format!("worker {number} has ended"))
-            } else if desk.still_us().min(self.told.outlook.contact_us()) > STUCK_US {
+            } else if Pulse::of(desk.still_us(), self.told.outlook.contact_us()) > Pulse::Alive {
                 Some(format!("worker {number} has not turned for {} s", desk.still_us() / 1_000_000))
             } else {
                 None

@@ -22,6 +22,8 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::names::offset_of;
+use super::valve::Valve;
+use crate::edge::clock::elapsed_us;
 use crate::edge::process::locked;
 use crate::edge::secret::hidden;
 
@@ -70,29 +72,36 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+static VALVE: Mutex<Valve> = Mutex::new(Valve::new());
+
+/// The line without secrets, if it is not one of many; with how many there were.
+fn heard(line: &str) -> Option<String> {
     let line = hidden(line);
-    if facility == "FAIL" {
-        // What failed comes as an error, too, and there without the repetitions.
-        tracing::debug!(target: "kafka", facility, "{line}");
+    match locked(&VALVE).admit(&line, elapsed_us())? {
+        0 => Some(line.into_owned()),
+        times => Some(format!("{line} (and {times} times before)")),
+    }
+}
+
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+    // What failed comes as an error, too, and there without the repetitions.
+    if facility == "FAIL" || matches!(level, RDKafkaLogLevel::Debug) {
+        tracing::debug!(target: "kafka", facility, "{}", hidden(line));
         return;
     }
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning => tracing::warn!(target: "kafka", facility, "{line}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "kafka", facility, "{line}")
-        }
-        RDKafkaLogLevel::Debug => tracing::debug!(target: "kafka", facility, "{line}"),
+    let Some(line) = heard(line) else { return };
+    if matches!(level, RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info) {
+        tracing::info!(target: "kafka", facility, "{line}");
+    } else {
+        tracing::warn!(target: "kafka", facility, "{line}");
     }
 }
 
 fn log_error(error: &KafkaError, why: &str) {
-    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-        tracing::warn!(target: "kafka", "{}", hidden(why));
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+        && let Some(line) = heard(why)
+    {
+        tracing::warn!(target: "kafka", "{line}");
     }
 }
 

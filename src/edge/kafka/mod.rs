@@ -27,6 +27,7 @@ mod reader;
 mod restoring;
 mod signs;
 mod topics;
+mod valve;
 mod worker;
 mod writer;
 

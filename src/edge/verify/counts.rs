@@ -80,7 +80,7 @@ impl Counts {
         let source = Source { lane: Lane::Scans, partition, offset: record.offset };
         let Record { offset, timestamp, key, value, content_type, feed } = *record;
         let input = InputRecord { offset, timestamp, key, value, content_type, feed };
-        rules.decode(decoder, timestamp, &input, &mut |part| match part {
+        let decoded = rules.decode(decoder, timestamp, &input, &mut |part| match part {
             Part::Scan { .. } => *scans += 1,
             Part::Rejected { index, rejection, .. } => {
                 *scans += 1;
@@ -89,11 +89,18 @@ impl Counts {
             }
             Part::Warned { .. } => {}
         });
+        for (reason, elements) in &decoded.refused_more {
+            *scans += elements;
+            refused[*reason as usize] += elements;
+        }
+        if let Some((reason, _)) = decoded.refused_more.first_key_value() {
+            awaited.insert((source.to_string(), None), *reason);
+        }
     }
 
     /// Takes a record of `commands`.
     pub fn command(&mut self, partition: Partition, record: &Record<'_>) {
-        match decode::command(record.value.unwrap_or_default()) {
+        match decode::guarded_command(record.value.unwrap_or_default()) {
             Ok(CommandRecord::Tick) => {}
             Ok(CommandRecord::Command(command)) => {
                 self.commands += 1;
