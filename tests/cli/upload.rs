@@ -5,28 +5,38 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Ran, dockside, file, path};
+use crate::rules::story::number;
 
 const UPS: [&str; 3] = ["1Z5R89390357567127", "1Z999AA10123456784", "1Z12345E0205271688"];
 
+fn command(shipment: &str, value: &Value) -> String {
+    format!(
+        "{{\"topic\":\"commands\",\"timestamp\":\"2026-11-05T09:00:00Z\",\"key\":\"{shipment}\",\"value\":{value}}}\n"
+    )
+}
+
+fn creation(shipment: &str, mode: &str, carrier: &str, boxes: &[&str]) -> String {
+    let boxes: Vec<Value> =
+        boxes.iter().map(|id| serde_json::json!({"box_id": id, "units": 1, "weight_g": 1})).collect();
+    let value = serde_json::json!({
+        "command_id": format!("create-{shipment}"), "type": "create_shipment", "shipment_id": shipment,
+        "account": "A", "fc": "ICT2", "mode": mode, "carrier": carrier, "boxes": boxes,
+    });
+    command(shipment, &value)
+}
+
 /// A log with three shipments: two boxes, one box, and freight.
 fn world() -> tempfile::TempDir {
+    log_of(&[
+        creation("FBA1", "SPD", "UPS", &["B1", "B2"]),
+        creation("FBA2", "SPD", "UPS", &["B1"]),
+        creation("FBA3", "LTL", "XPO", &[]),
+    ])
+}
+
+/// A log that has read these lines.
+fn log_of(lines: &[String]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    let command = |shipment: &str, mode: &str, carrier: &str, boxes: &[&str]| {
-        let boxes: Vec<Value> =
-            boxes.iter().map(|id| serde_json::json!({"box_id": id, "units": 1, "weight_g": 1})).collect();
-        let value = serde_json::json!({
-            "command_id": format!("create-{shipment}"), "type": "create_shipment", "shipment_id": shipment,
-            "account": "A", "fc": "ICT2", "mode": mode, "carrier": carrier, "boxes": boxes,
-        });
-        format!(
-            "{{\"topic\":\"commands\",\"timestamp\":\"2026-11-05T09:00:00Z\",\"key\":\"{shipment}\",\"value\":{value}}}\n"
-        )
-    };
-    let lines = [
-        command("FBA1", "SPD", "UPS", &["B1", "B2"]),
-        command("FBA2", "SPD", "UPS", &["B1"]),
-        command("FBA3", "LTL", "XPO", &[]),
-    ];
     let ran = dockside(
         &[
             "run",
@@ -142,6 +152,32 @@ fn modes_say_what_becomes_of_the_good_rows() {
     let numbers: Vec<String> = entered.iter().map(Value::to_string).collect();
     for number in [UPS[0], UPS[1], "123456782"] {
         assert!(numbers.iter().any(|document| document.contains(number)), "{number}");
+    }
+}
+
+#[test]
+fn reg_7_a_table_names_seven_of_twelve_boxes() {
+    let names: Vec<String> = (0..12).map(|n| format!("B{n}")).collect();
+    let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+    let window = serde_json::json!({
+        "command_id": "window", "type": "set_delivery_window", "shipment_id": "FBA1",
+        "start": "2026-11-10T06:00:00Z", "end": "2026-11-13T06:00:00Z",
+    });
+    let ready = serde_json::json!({"command_id": "ready", "type": "confirm_ready", "shipment_id": "FBA1"});
+    let told = [window, ready].map(|value| command("FBA1", &value));
+    let dir = log_of(&[creation("FBA1", "SPD", "UPS", &ids), told.concat()]);
+    let row = |n: usize| format!("FBA1,B{n},{}\n", number(&format!("#{n}")));
+    let table = |rows: std::ops::Range<usize>| {
+        "shipment_id,box_id,tracking_id\n".to_owned() + &rows.map(row).collect::<String>()
+    };
+    for (rows, tracked, status) in [(0..7, 7, "READY_TO_SHIP"), (7..12, 12, "SHIPPED")] {
+        let ran = upload(dir.path(), &[], &table(rows));
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        let shipment = topic(dir.path(), "shipments").pop().expect("a document")["value"].take();
+        assert_eq!(shipment["status"], status, "{shipment}");
+        let boxes = shipment["boxes"].as_array().expect("boxes");
+        let with_number = boxes.iter().filter(|unit| !unit["tracking_id"].is_null()).count();
+        assert_eq!((boxes.len(), with_number), (12, tracked), "{shipment}");
     }
 }
 

@@ -12,6 +12,7 @@ use dockside::carriers::Catalogue;
 use dockside::decode::{Context, Decoder, Part, Shown};
 use dockside::model::{Fcs, Settings, Timestamp};
 
+mod edge;
 mod naive;
 
 const AT: &str = "2026-11-05T16:00:00Z";

@@ -159,6 +159,8 @@ cases! {
     tm_5_a_second_earlier_is_an_earlier_life: "given shipped; 11-03T10:00 scan #0 PICKED_UP at=10-30T23:59:59" => "box(B1).milestone = null; counts = read=1 earlier_life=1";
     tm_6_the_60th_minute_is_refused: "given shipped; 11-03T10:00 scan #0 PICKED_UP local=2026-11-03T09:60:00Z" => "letters = BAD_FIELD";
     tm_6_the_29th_of_february_of_2026_is_refused: "given shipped; 11-03T10:00 scan #0 PICKED_UP local=2026-02-29T09:00:00Z" => "letters = BAD_FIELD";
+    tm_7_minutes_and_seconds_of_one_event: "given shipped; 11-02T11:00 scan #0 PICKED_UP at=11-02T10:00:27; 11-02T11:30 scan #0 PICKED_UP at=11-02T10:00"
+        => "box(B1).PICKED_UP = 11-02T10:00; box(B1).milestone = PICKED_UP; plan.status = SHIPPED";
     tm_7_the_rank_decides_at_equal_times: "given shipped; 11-03T10:00 scan #0 OUT_FOR_DELIVERY at=11-03T09:00; 11-03T10:00 scan #0 IN_TRANSIT at=11-03T09:00" => "box(B1).milestone = OUT_FOR_DELIVERY";
 
     win_1_a_second_before_the_start: "given shipped; 11-04T23:59:59 window 11-06..11-09" => "answer = ok; plan.window.start = 11-06T00:00";

@@ -47,6 +47,11 @@ cases! {
     id_3_a_wrong_digit_is_invalid: "given confirmed; 11-01T02:00 track B1=1Z5R89390357567128" => "answer = INVALID_TRACKING_ID(B1)";
     id_3_letters_of_equal_value_may_change_places: "given confirmed; 11-01T02:00 track B1=1ZAK89390357567124 B2=1ZKA89390357567124"
         => "answer = ok; plan.status = SHIPPED";
+    id_3_a_cyrillic_look_alike_is_invalid: "given confirmed; 11-01T02:00 track B1=1ZАK89390357567124" => "answer = INVALID_TRACKING_ID(B1)";
+    id_3_an_s10_of_a_country: "11-01T00:00 create carrier=S10; 11-01T01:00 confirm; 11-01T02:00 track B1=RB123456785US"
+        => "answer = ok; box(B1).validation = VALID";
+    id_3_an_s10_of_no_country: "11-01T00:00 create carrier=S10; 11-01T01:00 confirm; 11-01T02:00 track B1=RB123456785XX"
+        => "answer = INVALID_TRACKING_ID(B1)";
     id_4_a_fedex_label_of_34_and_a_feed_of_12:
         "11-01T00:00 create carrier=FEDEX; 11-01T01:00 confirm; 11-01T02:00 track B1=0000000000000006720200098765432105
          11-02T10:00 scan 098765432105 PICKED_UP carrier=FEDEX"
@@ -56,6 +61,14 @@ cases! {
          11-02T10:00 scan 9400191234567800001235 PICKED_UP carrier=USPS"
         => "box(B1).tracking_id = 9400191234567800001235; box(B1).milestone = PICKED_UP";
     id_5_the_selected_carrier_decides: "given confirmed; 11-01T02:00 track B1=fx#0" => "answer = INVALID_TRACKING_ID(B1)";
+    id_5_twelve_digits_that_two_carriers_know: "11-01T00:00 create carrier=FEDEX; 11-01T01:00 confirm; 11-01T02:00 track B1=098765432160
+         11-02T10:00 scan 098765432160 PICKED_UP carrier=PUROLATOR"
+        => "box(B1).validation = VALID; box(B1).milestone = null; counts = read=1 parked=1";
+    id_5_and_the_one_that_was_selected: "11-01T00:00 create carrier=PUROLATOR; 11-01T01:00 confirm; 11-01T02:00 track B1=098765432160
+         11-02T10:00 scan 098765432160 PICKED_UP carrier=PUROLATOR"
+        => "box(B1).validation = VALID; box(B1).milestone = PICKED_UP";
+    id_5_fourteen_digits_are_dhls: "11-01T00:00 create carrier=DHL; 11-01T01:00 confirm; 11-01T02:00 track B1=12345678901234"
+        => "answer = ok; box(B1).tracking_id = 12345678901234";
     id_5_other_takes_any_text: &other("HELLO-1") => "answer = ok TRACKING_NOT_SUPPORTED; box(B1).validation = NOT_SUPPORTED";
     id_6_sixty_four_characters_are_fine: &other(&"X".repeat(64)) => "answer = ok TRACKING_NOT_SUPPORTED";
     id_6_sixty_five_are_too_many: &other(&"X".repeat(65)) => "answer = INVALID_TRACKING_ID(B1)";

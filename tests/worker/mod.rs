@@ -14,6 +14,29 @@ use dockside::stations::{LETTERS_MAX, Rules};
 
 use crate::conformance;
 
+mod edge;
+
+/// A log that takes no epoch.
+struct Undone {
+    member: SimMember,
+}
+
+impl LogLayer for Undone {
+    type Beneath = SimMember;
+
+    fn beneath(&self) -> &SimMember {
+        &self.member
+    }
+
+    fn beneath_mut(&mut self) -> &mut SimMember {
+        &mut self.member
+    }
+
+    fn commit(&mut self, _: Epoch<'_>) -> Result<Committed, LogError> {
+        Ok(Committed::Undone)
+    }
+}
+
 /// A log that had fewer partitions when its member looked.
 struct Grown {
     member: SimMember,
