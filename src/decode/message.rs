@@ -68,6 +68,8 @@ enum Promise {
 pub(crate) struct Message<'m, 's> {
     pub(crate) context: &'m Context<'m>,
     pub(crate) record_time: Timestamp,
+    /// How its feed writes.
+    pub(crate) profile: Option<&'m Profile>,
     /// All of it, as it came.
     pub(crate) bytes: &'m [u8],
     pub(crate) sink: &'s mut dyn FnMut(Part<'_>),
@@ -143,7 +145,7 @@ impl Decoder {
         bytes: &[u8],
         sink: &mut dyn FnMut(Part<'_>),
     ) {
-        let mut message = Message { context, record_time, bytes, sink };
+        let mut message = Message { context, record_time, profile, bytes, sink };
         let bytes_max = context.settings.message_bytes_max;
         if bytes.len() > bytes_max {
             let detail = format!("{} bytes; at most {bytes_max} are read", bytes.len());
@@ -152,7 +154,7 @@ impl Decoder {
         }
         let (start, text) = body(bytes);
         let promise = Promise::of(content_type);
-        let Some(profile) = profile else {
+        let Some(profile) = profile.filter(|profile| profile.has_fields()) else {
             if self.learned_object(&mut message, promise, text, start) {
                 return;
             }
@@ -425,7 +427,7 @@ impl Taker for Written<'_> {
 impl Taker for Message<'_, '_> {
     #[inline]
     fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>) {
-        match self.context.scan(self.record_time, &element) {
+        match self.context.scan(self.record_time, &element, self.profile) {
             Ok(scan) => {
                 (self.sink)(Part::Scan { index: index.unwrap_or(0), scan, raw: element.raw });
             }

@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Serialize};
 
-use super::profile::Profile;
 use super::shape::{Accept, AcceptScalar, Any, Scalar, Shape};
 
 /// The most scans that one scan takes back.
@@ -66,8 +65,6 @@ pub(crate) struct Element<'a> {
     pub(crate) wrong: Option<Wrong>,
     /// `tracking_id` is a number that is no number of a parcel.
     pub(crate) bad_number: bool,
-    /// How its feed writes, when it was read with a profile.
-    pub(crate) profile: Option<&'a Profile>,
 }
 
 /// A field of a wrong shape.

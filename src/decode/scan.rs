@@ -54,8 +54,13 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 impl Context<'_> {
-    /// Reads an element as a scan.
-    pub(crate) fn scan(&self, record_time: Timestamp, element: &Element<'_>) -> Result<Scan, Refusal> {
+    /// Reads an element as a scan, as its feed's profile says.
+    pub(crate) fn scan(
+        &self,
+        record_time: Timestamp,
+        element: &Element<'_>,
+        profile: Option<&Profile>,
+    ) -> Result<Scan, Refusal> {
         if element.repeated.is_some() || element.wrong.is_some() || element.bad_number {
             return Err(misshapen(element));
         }
@@ -78,7 +83,7 @@ impl Context<'_> {
             return Err(refuse(DeadLetterReason::BadTrackingId, "tracking_id", detail));
         };
         let key = NumberKey { number, carrier };
-        let (effect, code_known) = self.effect(carrier, element)?;
+        let (effect, code_known) = self.effect(carrier, profile, raw)?;
 
         let location = &raw.location;
         let fc = match &location.fc {
@@ -87,7 +92,7 @@ impl Context<'_> {
         };
         let by_postal_code = location.postal_code.as_deref().and_then(|code| self.by_postal_code(code));
         let place = fc.as_ref().or(by_postal_code);
-        let zones = LocalZones { fcs: [fc.as_ref(), by_postal_code], profile: element.profile };
+        let zones = LocalZones { fcs: [fc.as_ref(), by_postal_code], profile };
 
         let event_time = self.event_time(record_time, event_time, zones)?;
         let id = match &raw.scan_id {
@@ -108,18 +113,16 @@ impl Context<'_> {
     }
 
     /// A known code wins; then the milestone; an unknown code alone is history.
-    fn effect(&self, carrier: CarrierId, element: &Element<'_>) -> Result<(Effect, bool), Refusal> {
-        let raw = &element.raw;
-        if let Some(code) = &raw.code {
-            let code_set = raw.code_set.as_deref();
-            let by_carrier = || self.catalogue.effect(carrier, code_set, code);
-            let effect = match element.profile {
-                None => by_carrier(),
-                Some(profile) => profile.codes().effect(code_set, code, by_carrier),
-            };
-            if let Some(effect) = effect {
-                return Ok((effect, true));
-            }
+    fn effect(
+        &self,
+        carrier: CarrierId,
+        profile: Option<&Profile>,
+        raw: &RawScan<'_>,
+    ) -> Result<(Effect, bool), Refusal> {
+        if let Some(code) = &raw.code
+            && let Some(effect) = self.effect_in(carrier, profile, raw.code_set.as_deref(), code)
+        {
+            return Ok((effect, true));
         }
         match &raw.milestone {
             None => Ok((Effect::NONE, false)),
@@ -127,6 +130,21 @@ impl Context<'_> {
                 Some(effect) => Ok((effect, true)),
                 None => Err(bad_field("milestone", "the name of a milestone, flag or signal", name)),
             },
+        }
+    }
+
+    /// What a code of a set does: as the feed's profile says, else by the carrier's map.
+    pub(crate) fn effect_in(
+        &self,
+        carrier: CarrierId,
+        profile: Option<&Profile>,
+        code_set: Option<&str>,
+        code: &str,
+    ) -> Option<Effect> {
+        let by_carrier = || self.catalogue.effect(carrier, code_set, code);
+        match profile {
+            None => by_carrier(),
+            Some(profile) => profile.codes().effect(code_set, code, by_carrier),
         }
     }
 

@@ -13,6 +13,7 @@ mod conservation;
 mod coverage;
 mod odd;
 pub(crate) mod run;
+mod shrink;
 pub(crate) mod standing;
 
 use std::ops::Range;
@@ -76,20 +77,41 @@ enum Lives {
     Move,
 }
 
+/// Documents and books of both are the same.
 fn assert_agreement(
     (seed, lives): (u64, Lives),
-    packing: &Packing,
+    (settings, phases, packing): (&Settings, &Phases, &Packing),
     twin: &TwinResult,
     latest: &Latest,
     counters: &Counters,
 ) {
-    let label = format!("{packing:?}");
-    if let Some(difference) = first_difference(&twin.documents, &documents(latest)) {
-        panic!("seed {seed}, {label}: twin (left) and engine (right) differ: {difference:#?}");
+    if difference(lives, packing, twin, latest, counters).is_some() {
+        let smallest = shrink::smallest(phases, |phases| {
+            let twin = Twin::new(settings.clone(), Catalogue::embedded(), Fcs::embedded());
+            let told = twin.run(&phases.inputs());
+            let (latest, counters) = run_under(settings.clone(), phases, packing, Faults::default());
+            difference(lives, packing, &told, &latest, &counters)
+        });
+        panic!("seed {seed}, {packing:?}: twin (first) and engine (then) differ: {smallest}");
     }
-    assert_eq!(counters.read, counters.accounted(), "seed {seed}, {label}: R18");
+}
+
+/// What the twin says first, and then the engine.
+fn difference(
+    lives: Lives,
+    packing: &Packing,
+    twin: &TwinResult,
+    latest: &Latest,
+    counters: &Counters,
+) -> Option<String> {
+    if let Some(difference) = first_difference(&twin.documents, &documents(latest)) {
+        return Some(format!("{difference:#?}"));
+    }
+    if counters.read != counters.accounted() {
+        return Some(format!("{} scans read, {} accounted for (R18)", counters.read, counters.accounted()));
+    }
     if packing.repeat {
-        return;
+        return None;
     }
     let counts = &twin.counts;
     // Taken and ended are one sum where lives move.
@@ -120,7 +142,8 @@ fn assert_agreement(
         counts.parked,
         DeadLetterReason::ALL.iter().map(|r| (r.code(), dead(r))).collect::<Vec<_>>(),
     );
-    assert_eq!(wanted, books(counters), "seed {seed}, {label}: the books of twin (left) and engine (right)");
+    let found = books(counters);
+    (wanted != found).then(|| format!("the books: {wanted:?}\nand {found:?}"))
 }
 
 /// Every fourth seed is an odd world.
@@ -137,7 +160,9 @@ fn engine_and_twin_agree_over_calm_worlds() {
     let mut beyond_bounds = 0;
     let mut coverage = Coverage::default();
     let catalogue = Catalogue::embedded();
-    for seed in seeds(0..2_000) {
+    // And those that found something.
+    const FOUND: [u64; 2] = [4_167, 4_399];
+    for seed in seeds(0..2_000).chain(FOUND) {
         let (settings, phases) = if is_odd(seed) {
             (odd_settings(seed), odd_world(seed))
         } else {
@@ -153,7 +178,8 @@ fn engine_and_twin_agree_over_calm_worlds() {
                 continue;
             }
             let lives = if is_odd(seed) { Lives::Move } else { Lives::Stay };
-            assert_agreement((seed, lives), &packing, &told, &ran.latest, &ran.counters);
+            let world = (&settings, &phases, &packing);
+            assert_agreement((seed, lives), world, &told, &ran.latest, &ran.counters);
             if partitions == 1 {
                 coverage.ask(&told);
                 coverage.look(&settings, &phases, &ran, partitions);

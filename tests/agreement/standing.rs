@@ -153,7 +153,7 @@ fn agree(seed: u64, rules: &Settings, phases: &Phases, seen: &mut Seen) {
     for partitions in [1, 4] {
         let packing = Packing::random(seed, partitions);
         let (latest, counters) = run_under(rules.clone(), phases, &packing, Faults::default());
-        assert_agreement((seed, Lives::Stay), &packing, &told, &latest, &counters);
+        assert_agreement((seed, Lives::Stay), (rules, phases, &packing), &told, &latest, &counters);
     }
     seen.add(&told);
 }

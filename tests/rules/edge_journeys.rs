@@ -112,6 +112,13 @@ cases! {
     st_5_a_delivery_that_was_taken_back: "given shipped; 11-06T09:00 scan #0 DELIVERED id=d; 11-06T09:30 scan #1 DELIVERED; 11-06T12:00 scan #0 ETA retracts=d"
         => "plan.status = IN_TRANSIT; box(B1).milestone = null; plan.cause = SCAN";
     st_5_the_retraction_comes_first: "given shipped; 11-06T08:00 scan #0 ETA retracts=d; 11-06T09:00 scan #0 DELIVERED id=d" => "box(B1).milestone = null";
+    st_5_a_delivery_taken_back_after_its_life_moves_the_end:
+        "given shipped; 11-06T09:00 scan #0 DELIVERED id=one; 11-06T10:00 scan #0 DELIVERED id=two at=11-06T09:30; 11-06T10:00 scan #1 DELIVERED at=11-06T09:10
+         12-10T00:00 tick; 12-20T00:00 scan #0 DESTROYED id=three retracts=one; 12-20T01:00 tick"
+        => "box(B1).milestone = DELIVERED; box(B1).DELIVERED = 11-06T09:30; plan.status = DELIVERED; counts = read=4 applied=3 ended=1";
+    st_5_closing_it_brings_nothing_back_of_a_life_that_ended:
+        "given delivered; 12-10T00:00 tick; 12-12T09:00 scan #0 LOST; 12-14T00:00 report CLOSED"
+        => "box(B1).milestone = DELIVERED; plan = absent; shipment.status = CLOSED; counts = read=3 applied=2 ended=1";
     st_5_eleven_of_twelve_and_the_last_is_lost: &eleven_of_twelve("11-06T10:00 track B11=#11; 11-06T11:00 scan #11 LOST")
         => "plan.status = IN_TRANSIT; problem(LOST).boxes = B11; plan.boxes.by_milestone = DELIVERED:11 LOST:1";
     st_5_it_is_never_closed_on_its_own: &eleven_of_twelve("11-06T10:00 track B11=#11; 11-06T11:00 scan #11 LOST; 2027-01-20T00:00 tick")

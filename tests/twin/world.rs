@@ -458,7 +458,7 @@ impl<'a> World<'a> {
             let judged = self.judged(shipment, &views);
             let life_end = judged
                 .life_ends(self.rules.settings.life_after_delivery_ms)
-                .filter(|end| *end <= shipment.as_of);
+                .filter(|end| *end <= self.stream_time);
             let is_settled = life_end == shipment.life_end;
             let shipment = self.shipments.get_mut(id).expect("it was just read");
             shipment.life_end = life_end;

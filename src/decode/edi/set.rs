@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use super::time::{SaidZone, When};
 use super::zones::zone_of;
 use super::{Delimiters, Fault, Parts, Segment, Words, Zones, is_blank};
+use crate::decode::profile::Profile;
 use crate::decode::raw::{RawLocation, RawScan};
 use crate::decode::scan::{content_id, quoted};
 use crate::decode::{Context, Part};
@@ -369,6 +370,7 @@ impl<'m> Set<'m> {
         let destination_fc = destination.and_then(|place| context.fc_of(&place, words));
         let mut reader = Reader {
             context,
+            profile: parts.message.profile,
             record_time,
             words,
             zones,
@@ -399,6 +401,7 @@ impl<'m> Set<'m> {
 /// Makes scans of the events of one set.
 struct Reader<'r, 'm> {
     context: &'r Context<'r>,
+    profile: Option<&'r Profile>,
     record_time: Timestamp,
     words: Words<'m>,
     zones: &'r mut Zones,
@@ -487,17 +490,19 @@ impl<'m> Reader<'_, 'm> {
     /// What the code does, and the set that it was found in; an unknown one is told with the set it should be in.
     fn effect(&self, event: &Event<'_>, code: &str) -> (Option<&'static str>, Option<Effect>) {
         let order = event.code_set.order();
-        let found = order.iter().find_map(|set| {
-            let effect = self.context.catalogue.effect(self.carrier, *set, code)?;
-            Some((*set, Some(effect)))
-        });
+        let found = order.iter().find_map(|set| Some((*set, Some(self.effect_in(*set, code)?))));
         found.unwrap_or((order[0], None))
+    }
+
+    /// What a code of a set does: as the feed's profile says, else by the carrier's map.
+    fn effect_in(&self, code_set: Option<&str>, code: &str) -> Option<Effect> {
+        self.context.effect_in(self.carrier, self.profile, code_set, code)
     }
 
     /// Reasons raise flags, and a return turns the milestone.
     fn with_reasons(&self, mut effect: Effect, code_set: CodeSet, reasons: &[Cow<'_, str>]) -> Effect {
         for reason in reasons {
-            if let Some(why) = self.context.catalogue.effect(self.carrier, Some(code_set.reasons()), reason) {
+            if let Some(why) = self.effect_in(Some(code_set.reasons()), reason) {
                 effect.flags = effect.flags.union(why.flags);
                 effect.milestone = why.milestone.or(effect.milestone);
             }
@@ -549,6 +554,7 @@ impl<'m> Reader<'_, 'm> {
             let zone = zone_of(&text(place.country), &text(place.state), &text(place.city))?;
             self.zones.instant(zone, when.local_ms)
         });
+        let at = at.or_else(|| self.profile?.local_to_instant(when.local_ms));
         at.map(|at| (at, false)).ok_or_else(no_zone)
     }
 

@@ -26,7 +26,8 @@
 //! Paths begin at the element, `[*]` and all: a path and `each` share the `[*]` that they begin alike with.
 //!
 //! Enters: the text of a file. Leaves: a [`Profile`], or all that is wrong with it. Always true: `carrier`, `tracking_id`,
-//! `event_time`, and `code` or `milestone` have a rule.
+//! `event_time`, and `code` or `milestone` have a rule, unless there are no fields at all: then the feed writes the contract's
+//! own form, or EDI.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -120,11 +121,22 @@ impl Reader {
                 other => self.error(key.span(), format!("`{other}` is none of {KEYS}")),
             }
         }
-        let Some((span, fields)) = fields else {
-            self.errors.push(ProfileError { message: "[fields] is missing".to_owned(), span: None });
-            return None;
+        let fields = match fields {
+            Some((span, fields)) => {
+                self.complete(span, &fields);
+                fields
+            }
+            // Its feed writes the contract's own form, or EDI, and the profile says what that means.
+            None if !table.contains_key("each") && (time_zone.is_some() || !sets.is_empty()) => {
+                BTreeMap::new()
+            }
+            None => {
+                let message =
+                    "[fields] is missing; a profile without it has a time zone or codes, and no `each`";
+                self.errors.push(ProfileError { message: message.to_owned(), span: None });
+                return None;
+            }
         };
-        self.complete(span, &fields);
         if name.is_none() && !table.contains_key("name") {
             self.errors.push(ProfileError { message: "`name` is missing".to_owned(), span: None });
         }

@@ -1,4 +1,4 @@
-//! Feed profiles: a carrier's own JSON, read by field paths.
+//! Feed profiles: a carrier's own JSON, read by field paths; and what codes and times of a feed mean, whatever it writes.
 //!
 //! Enters: the text of a profile, once; then messages of its feed. Leaves: the same parts as the contract's own form gives.
 //! Always true: a profile only says where a field's text stands; what the text means, and whether it is good, is judged as for
@@ -80,6 +80,11 @@ impl Profile {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it says where fields stand; otherwise its feed writes the contract's own form, or EDI.
+    pub(crate) fn has_fields(&self) -> bool {
+        !self.fields.is_empty()
     }
 
     /// What its codes mean.

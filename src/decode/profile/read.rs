@@ -135,7 +135,7 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
             Ok(element) => element,
             Err(refusal) => return self.refuse(within, range, &refusal),
         };
-        match self.message.context.scan(self.message.record_time, &element) {
+        match self.message.context.scan(self.message.record_time, &element, Some(self.profile)) {
             Ok(scan) => {
                 let index = self.index;
                 self.index += 1;
@@ -151,7 +151,7 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
         'f: 'e,
     {
         let profile = self.profile;
-        let mut element = Element { profile: Some(profile), ..Element::default() };
+        let mut element = Element::default();
         for (field, rules) in &profile.fields {
             if *field == Field::Retracts {
                 for slot in rules.iter().flat_map(|rule| rule.slots()) {

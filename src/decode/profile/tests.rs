@@ -142,3 +142,52 @@ fn many_items_with_many_neighbours_are_read_in_one_pass() {
     assert_eq!(parts.len(), 200_000);
     assert!(parts.iter().all(|part| part.contains("1Z5R89390357567127 DELIVERED")));
 }
+
+/// What a partner means, who writes EDI or the contract's own form.
+const PARTNER: &str = r#"
+name = "partner"
+time_zone = "America/New_York"
+[code_sets.X12_1650]
+HELD = ["D1"]
+DELIVERED = ["OO"]
+[code_sets.REC24]
+RETURNED = ["21"]
+[codes]
+LOST = ["GONE"]
+"#;
+
+#[test]
+fn a_profile_without_fields_says_what_a_partner_means() {
+    let none = "name = \"none\"\ntime_zone = \"UTC\"\n";
+    let x12 = |status: &str| {
+        format!(
+            "ISA*00*          *00*          *02*UPSN           *ZZ*DOCKSIDE       *261105*0915*U*00401*000000041*0*P*>~\
+             GS*QM*UPSN*DOCKSIDE*20261105*0915*7*X*004010~ST*214*0001~B10*0123456789**EXLA~LX*1~\
+             AT7*{status}*NS***20261105*0912~SE*5*0001~GE*1*7~IEA*1*000000041~"
+        )
+    };
+    let iftsta = "UNB+UNOC:3+UPSN+DOCKSIDE+261105:0915+1'UNH+1+IFTSTA:D:00B:UN'BGM+77'NAD+CA+EXLA:172:20'\
+                  CNI+1+0123456789'STS+1+21'DTM+334:202611050912:203'UNT+7+1'UNZ+1+1'";
+    let own = |code: &str| {
+        format!(
+            r#"{{"carrier":"UPS","tracking_id":"1Z5R89390357567127","code":"{code}","event_time":"2026-11-05T09:12:00"}}"#
+        )
+    };
+    for (profile, message, wanted) in [
+        (none, x12("D1"), "0 0123456789 DELIVERED 0 - 2026-11-05T09:12:00Z []"),
+        (PARTNER, x12("D1"), "0 0123456789 - 1 - 2026-11-05T14:12:00Z []"),
+        (PARTNER, x12("OO"), "0 0123456789 DELIVERED 0 - 2026-11-05T14:12:00Z []"),
+        (PARTNER, x12("AF"), "0 0123456789 PICKED_UP 0 - 2026-11-05T14:12:00Z []"),
+        (none, iftsta.to_owned(), "0 0123456789 DELIVERED 0 - 2026-11-05T09:12:00Z []"),
+        (PARTNER, iftsta.to_owned(), "0 0123456789 RETURNED 0 - 2026-11-05T14:12:00Z []"),
+        (none, own("FS"), "0 1Z5R89390357567127 DELIVERED 0 - 2026-11-05T09:12:00Z []"),
+        (PARTNER, own("FS"), "0 1Z5R89390357567127 DELIVERED 0 - 2026-11-05T14:12:00Z []"),
+        (PARTNER, own("gone"), "0 1Z5R89390357567127 LOST 0 - 2026-11-05T14:12:00Z []"),
+    ] {
+        assert_eq!(decode(profile, message.as_bytes()), [wanted], "{message}");
+    }
+    for wrong in ["name = \"a\"", "name = \"a\"\neach = \"x[*]\"\n[codes]\nLOST = [\"X\"]"] {
+        let errors = Profile::parse(wrong).expect_err(wrong);
+        assert!(errors.iter().any(|error| error.message.contains("[fields] is missing")), "{errors:?}");
+    }
+}

@@ -53,6 +53,9 @@ pub(super) struct Writer {
     offsets: Vec<(usize, u64)>,
     /// None: it was given up, and a new one starts with the next transaction.
     producer: Option<TheProducer>,
+    /// The one before, after a commit with trouble: it writes nothing any more, and can still be asked whether the name is
+    /// ours.
+    retired: Option<TheProducer>,
     clerk: Clerk,
     /// A call was given up, and nobody has asked yet whether that may be.
     is_stuck: bool,
@@ -109,6 +112,7 @@ impl Writer {
             rotates,
             offsets,
             producer: None,
+            retired: None,
             clerk: Clerk::default(),
             is_stuck: false,
             given_up: Budget::default(),
@@ -127,7 +131,7 @@ impl Writer {
 
     /// Replaces the producer by a new one of the same name: no transaction of that name is open afterwards.
     pub(super) fn reopen(&mut self) -> Result<(), LogError> {
-        (self.producer, self.is_of_old) = (None, false);
+        (self.producer, self.retired, self.is_of_old) = (None, None, false);
         let name = self.config.get("transactional.id").unwrap_or("?").to_owned();
         let failed = |error: KafkaError| unreachable(format!("start the producer `{name}`"), reason(&error));
         loop {
@@ -205,6 +209,7 @@ impl Writer {
                 match producer.context().take_suspicion() {
                     Some(why) if self.rotates => {
                         tracing::warn!(target: "kafka", "the producer is replaced after a commit with trouble: {why}");
+                        self.retired = Some(producer);
                     }
                     _ => self.producer = Some(producer),
                 }
@@ -222,7 +227,8 @@ impl Writer {
     /// Whether the name is still ours, as the coordinator of our transactions sees it; none: there is no telling. The
     /// producer is given up for the answer: its transaction, which nobody commits, ends with the next [`Writer::reopen`].
     pub(super) fn has_its_name(&mut self, (positions, proof): Claim) -> Option<bool> {
-        let producer = self.producer.take().filter(|_| self.is_of_old && positions.count() > 0)?;
+        let producer = self.producer.take().or_else(|| self.retired.take());
+        let producer = producer.filter(|_| self.is_of_old && positions.count() > 0)?;
         let timeout = self.timeout;
         let answer = self.step("ask for our name", &producer, move |producer| {
             producer.begin_transaction()?;

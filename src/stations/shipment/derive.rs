@@ -203,19 +203,10 @@ impl Deriver<'_> {
         let is_for_good =
             head.confirmed_at.is_some() && units.iter().all(|unit| unit.view.delivered_for_good());
         let delivered_for_good = delivered_at.filter(|_| is_for_good);
-        let life_end = match (head.cancelled_at, closed_at(shipment), delivered_for_good) {
-            (Some(at), _, _) | (None, Some(at), _) => Some(at),
-            (None, None, Some(at)) => {
-                let end = at.plus_ms(self.settings.life_after_delivery_ms);
-                if head.as_of >= end {
-                    Some(end)
-                } else {
-                    soonest(end);
-                    None
-                }
-            }
-            (None, None, None) => None,
-        };
+        let after_delivery = delivered_for_good.map(|at| at.plus_ms(self.settings.life_after_delivery_ms));
+        after_delivery.into_iter().filter(|end| head.as_of < *end).for_each(&mut soonest);
+        let after_delivery = after_delivery.filter(|end| head.as_of >= *end);
+        let life_end = [head.cancelled_at, closed_at(shipment), after_delivery].into_iter().flatten().min();
         let withdrawn = !units.is_empty() && units.iter().all(|u| u.view.withdrawn());
         let on_plan = status >= Status::ReadyToShip && !ended && !withdrawn;
         let (problems, verdict) = self.problems(status, window.as_ref(), arrived, delivered_at);

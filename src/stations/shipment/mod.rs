@@ -335,7 +335,7 @@ impl ShipmentStation {
                 Change::Report(stage) => {
                     head.reports.push((stage, entry));
                     if stage == Stage::Closed {
-                        head.life_end = Some(entry);
+                        head.life_end.get_or_insert(entry);
                         self.announce(rules, hops, id, false);
                     }
                 }
@@ -351,7 +351,7 @@ impl ShipmentStation {
                     let head = &mut shipment.head;
                     head.frozen = derived.problems.iter().map(freeze).collect();
                     head.cancelled_at = Some(entry);
-                    head.life_end = Some(entry);
+                    head.life_end.get_or_insert(entry);
                     self.announce(rules, hops, id, false);
                 }
                 Change::Acknowledge { kind, boxes, began_until } => {
@@ -554,13 +554,28 @@ impl ShipmentStation {
         }
     }
 
+    /// What follows from the facts, with everything that is due already. Nobody is told what holds only in between: the end
+    /// of a life that moves to another time in the past would be lifted for a moment, and show what it hides.
+    fn derive_until(&mut self, rules: &Rules, id: &ShipmentId, stream_time: Timestamp) -> Derived {
+        loop {
+            let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
+            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
+            if derived.due > stream_time {
+                return derived;
+            }
+            keep_head(&mut self.undo, self.epoch, shipment);
+            shipment.head.as_of = derived.due;
+            self.mark(id, Cause::Timer, None);
+        }
+    }
+
     /// Derives what changed, and tells the ledger and the index.
     pub fn settle(&mut self, rules: &Rules, hops: &mut HopWriter, stream_time: Timestamp) {
         let mut marked = std::mem::take(&mut self.marked);
         marked.sort_unstable();
         for id in &marked {
+            let derived = self.derive_until(rules, id, stream_time);
             let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
-            let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
             let head = &shipment.head;
             let (judged, waiting) = (judged(&derived), waiting(shipment, derived.status));
             let life_moved = derived.life_end != head.life_end;
