@@ -107,15 +107,6 @@ fn is_about_an_arrival(kind: ProblemKind) -> bool {
     matches!(kind, ProblemKind::MissingTracking | ProblemKind::MissedWindowEarly)
 }
 
-/// Seen too seldom to be asked for; `tests/rules` has a row for each.
-const RARE: [(u8, &str); 5] = [
-    (8, "MISSED_WINDOW_EARLY is refuted"),
-    (13, "in transit by an appointment"),
-    (14, "MISSING_TRACKING is refuted"),
-    (16, "refuted, and back as acknowledged"),
-    (23, "REFUSED is refuted"),
-];
-
 fn rule_of_ignored(reason: Ignored) -> u8 {
     match reason {
         Ignored::EarlierLife => 11,
@@ -202,8 +193,7 @@ impl Coverage {
 
     /// The signs that were never seen.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let is_rare = |rule: u8, sign: &str| RARE.contains(&(rule, sign));
-        let never = self.signs.iter().filter(|((rule, sign), count)| **count == 0 && !is_rare(*rule, sign));
+        let never = self.signs.iter().filter(|(_, count)| **count == 0);
         never.map(|((rule, sign), _)| format!("R{rule}: {sign}")).collect()
     }
 

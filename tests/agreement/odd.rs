@@ -49,10 +49,63 @@ pub(crate) fn odd_world(seed: u64) -> Phases {
         phases.push(writer.phase(&[command]));
         writer.wait();
     }
+    let episode = EPISODES[writer.dice.below(EPISODES.len())];
+    phases.extend(writer.episode(episode));
     writer.now = writer.now.plus_ms(12 * DAY_MS);
     phases.push(writer.phase(&[]));
     Phases(phases)
 }
+
+/// What chance brings about too seldom, of a shipment of its own: a statement and the hour that it is made in. `<60>` stands
+/// for the 60th hour; no statement is a tick.
+type Episode = &'static [(i64, &'static str)];
+
+const EPISODES: [Episode; 5] = [
+    // An acknowledged problem is refuted, and comes back as it was.
+    &[
+        (0, "create in=V boxes=B1,B2 window=<48>..<96>"),
+        (0, "confirm in=V"),
+        (1, "track in=V B1=#8 B2=#9"),
+        (97, ""),
+        (97, "ack MISSED_WINDOW_LATE in=V"),
+        (98, "scan #8 DELIVERED at=<60> id=v"),
+        (99, "scan #9 DELIVERED at=<60>"),
+        (100, "scan #8 ETA eta=<120> retracts=v"),
+    ],
+    // An early arrival is taken back.
+    &[
+        (0, "create in=V boxes=B1,B2 window=<48>..<96>"),
+        (0, "confirm in=V"),
+        (1, "track in=V B1=#8 B2=#9"),
+        (25, "scan #8 DELIVERED at=<24> id=v"),
+        (26, "scan #9 DELIVERED at=<24>"),
+        (27, "scan #8 ETA eta=<50> retracts=v"),
+    ],
+    // Numbers that came after the delivery, which is taken back.
+    &[
+        (0, "create in=V boxes=B1,B2 window=<48>..<96>"),
+        (0, "confirm in=V"),
+        (50, "scan #8 DELIVERED at=<49> id=v"),
+        (51, "scan #9 DELIVERED at=<49>"),
+        (52, "track in=V B1=#8 B2=#9"),
+        (53, "scan #8 ETA eta=<60> retracts=v"),
+    ],
+    // What was refused was another number's.
+    &[
+        (0, "create in=V boxes=B1,B2 window=<48>..<96>"),
+        (0, "confirm in=V"),
+        (1, "track in=V B1=#8 B2=#9"),
+        (50, "scan #8 REFUSED at=<49> fc=ICT2"),
+        (51, "track in=V B1=#7"),
+    ],
+    // Freight of which an appointment is the first that is heard.
+    &[
+        (0, "create in=V mode=LTL carrier=ABF pallets=2 boxes=B1 window=<48>..<96>"),
+        (0, "confirm in=V"),
+        (1, "bill 123456800 in=V"),
+        (20, "scan 123456800 APPOINTMENT carrier=ABF appt=<50>..<52>"),
+    ],
+];
 
 struct Writer {
     dice: Dice,
@@ -278,6 +331,17 @@ impl Writer {
             self.now.plus_ms(least * HOUR_MS + self.dice.up_to((most - least) * HOUR_MS / 1000) * 1000);
     }
 
+    /// A phase for each step.
+    fn episode(&mut self, steps: Episode) -> Vec<(Vec<Written>, Timestamp)> {
+        let start = self.now;
+        let phase = |(hour, statement): &(i64, &str)| {
+            self.now = self.now.max(start.plus_ms(hour * HOUR_MS));
+            let statements = if statement.is_empty() { vec![] } else { vec![dated(start, statement)] };
+            self.phase(&statements)
+        };
+        steps.iter().map(phase).collect()
+    }
+
     /// These statements, a few minutes apart, and a tick.
     fn phase(&mut self, statements: &[String]) -> (Vec<Written>, Timestamp) {
         let mut messages = Vec::new();
@@ -303,4 +367,17 @@ impl Writer {
         self.now = self.now.plus_ms(MINUTE_MS);
         (messages, self.now)
     }
+}
+
+/// The statement with its hours as times.
+fn dated(start: Timestamp, statement: &str) -> String {
+    let mut parts = statement.split('<');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (hour, rest) = part.split_once('>').expect("`<60>` is an hour");
+        let at = start.plus_ms(hour.parse::<i64>().expect("an hour") * HOUR_MS);
+        text.push_str(&at.to_string().replace('Z', ""));
+        text.push_str(rest);
+    }
+    text
 }

@@ -21,6 +21,7 @@ mod shared;
 mod slow;
 mod snapshot;
 mod topics;
+mod upload;
 mod verify;
 mod world;
 
