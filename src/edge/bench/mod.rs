@@ -15,6 +15,7 @@ mod measure;
 mod memory;
 mod plot;
 mod state;
+mod station;
 
 #[path = "../../../benches/parsers/mod.rs"]
 mod parsers;
@@ -94,7 +95,7 @@ impl Budget {
             Budget::B2 => "lookups, against DashMap",
             Budget::B3 => "lookups, against what the memory allows",
             Budget::B4 => "memory per box",
-            Budget::B5 => "the engine in memory, against the simplest program",
+            Budget::B5 => "from a scan's bytes to the event of its box, against the obvious program",
             Budget::B6 => "CPU per scan from Kafka to Kafka, against a client that counts",
             Budget::B7 => "scans per CPU second, against Kafka Streams",
             Budget::B8 => "64 scans in a message, against one",
@@ -224,6 +225,8 @@ pub struct Sizes {
     pub numbers: u64,
     /// B4: boxes in the shipment station.
     pub boxes: u64,
+    /// B5: boxes that are registered.
+    pub station_boxes: u64,
     /// B5, scaling, B12: scans of a world.
     pub scans: u64,
     /// B12: how long an idle worker is watched, in seconds.
@@ -252,6 +255,7 @@ impl Sizes {
         queries: 1 << 21,
         numbers: 100_000_000,
         boxes: 25_000_000,
+        station_boxes: 10_000_000,
         scans: 2_000_000,
         idle_s: 20,
         kafka_scans: 1_000_000,
@@ -271,6 +275,7 @@ impl Sizes {
         queries: 1 << 20,
         numbers: 1_000_000,
         boxes: 250_000,
+        station_boxes: 1_000_000,
         scans: 200_000,
         idle_s: 4,
         kafka_scans: 100_000,
@@ -292,6 +297,7 @@ impl Sizes {
             queries: n,
             numbers: n,
             boxes: n,
+            station_boxes: n,
             scans: n,
             idle_s: 1,
             kafka_scans: n,
@@ -323,7 +329,7 @@ pub fn run(options: &Options, audience: &mut dyn Audience) -> Result<(Vec<Line>,
             Budget::B1 => decode::lines(options),
             Budget::B2 => lookup::against_dashmap(options, &mut plots),
             Budget::B3 => lookup::against_memory(options),
-            Budget::B5 => engine::against_simplest(options, &mut plots),
+            Budget::B5 => station::lines(options, engine::against_simplest(options, &mut plots)),
             Budget::Scaling => engine::scaling(options, &mut plots)?,
             Budget::B12 => state::lines(options)?,
             Budget::B6 | Budget::B7 | Budget::B8 | Budget::B9 | Budget::B10 | Budget::B11 => {

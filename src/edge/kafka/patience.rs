@@ -150,14 +150,23 @@ fn may_pass(error: &KafkaError) -> bool {
                 | Code::CoordinatorLoadInProgress
                 | Code::CoordinatorNotAvailable
                 | Code::DestroyBroker
+                | Code::FencedLeaderEpoch
+                | Code::KafkaStorageError
                 | Code::LeaderNotAvailable
                 | Code::NetworkException
                 | Code::NotCoordinator
                 | Code::NotLeaderForPartition
+                | Code::OffsetNotAvailable
                 | Code::OperationTimedOut
+                | Code::Partial
+                | Code::PreferredLeaderNotAvailable
+                | Code::ReplicaNotAvailable
                 | Code::RequestTimedOut
                 | Code::Resolve
+                | Code::TimedOutQueue
+                | Code::UnknownLeaderEpoch
                 | Code::UnstableOffsetCommit
+                | Code::WaitCache
                 | Code::WaitingForCoordinator
         )
     ) || is_unknown(error)
