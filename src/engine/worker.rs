@@ -610,11 +610,17 @@ impl<L: Log> Worker<L> {
                 .collect();
             if !kept && !at(&before) {
                 // A torn transaction: what the logs say is all that is known.
+                let untold = |(partition, owned): (&Partition, &Owned)| {
+                    let is_new = owned.writer.epoch() == 0;
+                    let is_torn = self.positions.keys().any(|(_, at)| at == partition);
+                    (is_new && !is_torn).then_some(*partition)
+                };
+                let unread: Vec<Partition> = self.owned.iter().filter_map(untold).collect();
                 self.shrink();
                 self.rollback();
                 self.owned.clear();
                 self.gaps.clear();
-                self.assigned(&resolved, &[])?;
+                self.assigned(&resolved, &unread)?;
                 self.log.seek(&self.reached)?;
                 return Ok(Turn::Undone);
             }

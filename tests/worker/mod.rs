@@ -1,12 +1,12 @@
 //! A worker whose clock is set back, one whose topics grow under it, one whose epochs are too large for its log, one whose
-//! messages are full of refused elements, and one whose records are gone.
+//! messages are full of refused elements, one whose records are gone, and one that has a torn epoch.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dockside::engine::log::{
-    Broker, Committed, Epoch, Headers, LogError, LogLayer, Outbox, Polled, Record, Sim, SimMember,
+    Broker, Committed, Epoch, Headers, LogError, LogLayer, Outbox, Polled, Positions, Record, Sim, SimMember,
 };
 use dockside::engine::worker::{OnGap, Turn, Worker, WorkerConfig};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
@@ -277,4 +277,61 @@ fn millions_of_refused_elements_are_not_as_many_letters() {
         log.read_with_headers(Topic::DeadLetters, Partition(0), 0, 100_000, &mut sink).expect("in memory");
         assert_eq!(letters, [alone, with_the_rest], "{elements} elements");
     }
+}
+
+/// A log of which one epoch is torn: its positions moved to somewhere else, and nothing was written.
+struct Torn {
+    member: SimMember,
+    /// Epochs until then.
+    whole: u32,
+    is_torn: bool,
+}
+
+impl LogLayer for Torn {
+    type Beneath = SimMember;
+
+    fn beneath(&self) -> &SimMember {
+        &self.member
+    }
+
+    fn beneath_mut(&mut self) -> &mut SimMember {
+        &mut self.member
+    }
+
+    fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
+        match self.whole.checked_sub(1) {
+            Some(left) => self.whole = left,
+            None if !self.is_torn => {
+                self.is_torn = true;
+                return Ok(Committed::InDoubt);
+            }
+            None => {}
+        }
+        self.member.commit(epoch)
+    }
+
+    fn resolve(&mut self) -> Result<Positions, LogError> {
+        let mut positions: Positions = Lane::ALL
+            .into_iter()
+            .flat_map(|lane| [0, 1].map(|partition| ((lane, Partition(partition)), 0)))
+            .collect();
+        positions.insert((Lane::Scans, Partition(0)), 13);
+        Ok(positions)
+    }
+}
+
+#[test]
+fn after_a_torn_epoch_the_state_log_says_where_it_goes_on() {
+    let log = Sim::new(2);
+    let member = log.join("a").expect("in memory");
+    let config = WorkerConfig { close_when_drained: true, ..WorkerConfig::default() };
+    let torn = Torn { member, whole: 1, is_torn: false };
+    let mut worker = Worker::new(torn, Arc::new(Rules::embedded()), config);
+    // The other partition never has anything: that its state log is empty is nothing to refuse.
+    for round in 0..2 {
+        log.append(&conformance::scans((10 * round..10 * (round + 1)).map(|n| (0, n)))).expect("in memory");
+        (0..20).for_each(|_| drop(worker.turn(Timestamp(0)).expect("it goes on")));
+    }
+    assert_eq!((worker.counters().read, worker.repairs()), (20, 1));
+    assert!(worker.shutdown().expect("in memory").is_torn);
 }
