@@ -143,6 +143,17 @@ impl Cluster {
         self.running.order(&format!("start {node}"));
     }
 
+    /// Starts a node anew that knows [`USER`] by another password, of PLAIN.
+    pub(super) fn change_password(&mut self, node: u32, password: &str) {
+        self.kill(node);
+        let path = self.dir.join(format!("{node}.properties"));
+        let before = std::fs::read_to_string(&path).expect("a file of ours");
+        let after = before.replace(PASSWORD, password);
+        assert_ne!(before, after, "a secured node knows a password");
+        std::fs::write(path, after).expect("a file of ours");
+        self.restart(node);
+    }
+
     /// Creates a topic with a replica on every node.
     pub(super) fn create_topic(&self, name: &str, partitions: u32) {
         let replicas = i32::try_from(self.nodes.len()).expect("few");

@@ -10,7 +10,9 @@ use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, check_topics, 
 use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError};
 
 use super::cluster::{Cluster, Listener, PASSWORD, Setup, USER};
+use super::world::{crew, drain};
 use super::{assigned, outputs, shipments_soon};
+use crate::conformance;
 
 /// A start must fail within this, with its reason.
 const FAILS_WITHIN: Duration = Duration::from_secs(30);
@@ -130,4 +132,30 @@ fn a_wrong_ca_or_password_is_named_and_no_secret_is() {
         assert!(error.contains(expected), "{name}: {error}");
         assert!(!error.contains(WRONG) && !error.contains(PASSWORD), "{name} tells a secret: {error}");
     }
+}
+
+#[test]
+fn a_password_that_is_changed_ends_the_worker_with_its_reason() {
+    let Some(mut cluster) = Cluster::start(Setup { nodes: 1, is_proxied: false, is_secured: true }) else {
+        return;
+    };
+    let protocol = ("security.protocol", "SASL_PLAINTEXT");
+    let set = [protocol, ("sasl.mechanisms", "PLAIN"), ("sasl.username", USER), ("sasl.password", PASSWORD)];
+    let config = secured_config(&cluster, "rotated", Listener::SaslPlain, &set);
+    create_topics(&config).expect("topics");
+    let broker = KafkaBroker::open(&config).expect("a broker");
+    let hands = crew(&broker, 1);
+    broker.append(&conformance::scans([(0, 1)])).expect("an append");
+    drain(&hands, &broker);
+
+    cluster.change_password(1, WRONG);
+    let ends_by = (0..1_200).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        hands.has_failed()
+    });
+    assert!(ends_by, "the worker ends");
+    let error = hands.stop().expect_err("it ended");
+    let text = error.to_string();
+    assert!(!error.refused && text.contains("Authentication"), "{text}");
+    assert!(!text.contains(WRONG) && !text.contains(PASSWORD), "it tells a secret: {text}");
 }
