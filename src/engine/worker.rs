@@ -233,9 +233,10 @@ impl<L: Log> Worker<L> {
         if old || drained || self.is_full() {
             return self.close();
         }
-        let must_write = |owned: &Owned| owned.rewrite;
         if self.records == 0
-            && (self.timers_may_be_due() || !self.gaps.is_empty() || self.owned.values().any(must_write))
+            && (self.timers_may_be_due()
+                || !self.gaps.is_empty()
+                || self.owned.values().any(|owned| owned.rewrite))
         {
             return self.close();
         }
@@ -417,7 +418,7 @@ impl<L: Log> Worker<L> {
                 there.start, there.end
             )));
         }
-        if next == there.end || next >= there.start {
+        if next >= there.start {
             return Ok(());
         }
         if lane == Lane::Hops {

@@ -5,7 +5,8 @@
 //! beginning, so that one that never fires is a zero and no gap.
 //!
 //! Not in it: `PARK_EVICTED`. What is evicted depends on where epochs end, so that twin and engine agree only while nothing is
-//! (rulebook §1.4); `tests/rules/bounds.rs` has it. Nor `RECORDS_LOST` and `READER_FAILED`: no log of a world loses any, and no message is known that a reader fails at. Nor `UNACKNOWLEDGED_PROBLEMS`, which the worlds of `standing` count.
+//! (rulebook §1.4); `tests/rules/bounds.rs` has it. Nor `RECORDS_LOST` and `READER_FAILED`: no log of a world loses any, and no
+//! message is known that a reader fails at. Nor `UNACKNOWLEDGED_PROBLEMS`, which the worlds of `standing` count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -10,7 +10,7 @@ use dockside::model::{Partition, Timestamp, Topic};
 use dockside::stations::{ClockSource, Rules};
 use serde_json::Value;
 
-use super::Undone;
+use super::Slow;
 use crate::rules::story::lines;
 
 /// Appends a story to a log of one partition.
@@ -80,7 +80,12 @@ fn ops_1_a_crash_before_the_commit_is_not_seen() {
     drop(hand);
     // It has computed the epoch, and its state with it, when it ends.
     append(&log, ON_ITS_WAY);
-    let mut hand = worker(Undone { member: log.join("a").expect("in memory") });
+    let mut hand = worker(Slow {
+        member: log.join("a").expect("in memory"),
+        records_max: 0,
+        committed: 0,
+        tried: vec![],
+    });
     turn(&mut hand);
     assert_eq!(versions(&log)["ICT2|S"], [1], "nothing of it was committed");
     drop(hand);

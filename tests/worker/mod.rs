@@ -16,25 +16,19 @@ use crate::conformance;
 
 mod edge;
 
-/// A log that takes no epoch.
-struct Undone {
-    member: SimMember,
-}
+/// The log beneath each of these is a member of the one in memory.
+macro_rules! over_a_member {
+    () => {
+        type Beneath = SimMember;
 
-impl LogLayer for Undone {
-    type Beneath = SimMember;
+        fn beneath(&self) -> &SimMember {
+            &self.member
+        }
 
-    fn beneath(&self) -> &SimMember {
-        &self.member
-    }
-
-    fn beneath_mut(&mut self) -> &mut SimMember {
-        &mut self.member
-    }
-
-    fn commit(&mut self, _: Epoch<'_>) -> Result<Committed, LogError> {
-        Ok(Committed::Undone)
-    }
+        fn beneath_mut(&mut self) -> &mut SimMember {
+            &mut self.member
+        }
+    };
 }
 
 /// A log that had fewer partitions when its member looked.
@@ -44,15 +38,7 @@ struct Grown {
 }
 
 impl LogLayer for Grown {
-    type Beneath = SimMember;
-
-    fn beneath(&self) -> &SimMember {
-        &self.member
-    }
-
-    fn beneath_mut(&mut self) -> &mut SimMember {
-        &mut self.member
-    }
+    over_a_member!();
 
     fn partitions(&self) -> u32 {
         self.partitions
@@ -109,15 +95,7 @@ struct Slow {
 }
 
 impl LogLayer for Slow {
-    type Beneath = SimMember;
-
-    fn beneath(&self) -> &SimMember {
-        &self.member
-    }
-
-    fn beneath_mut(&mut self) -> &mut SimMember {
-        &mut self.member
-    }
+    over_a_member!();
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
         let next = epoch.positions[&(Lane::Scans, Partition(0))];
@@ -162,15 +140,7 @@ struct Gapped {
 }
 
 impl LogLayer for Gapped {
-    type Beneath = SimMember;
-
-    fn beneath(&self) -> &SimMember {
-        &self.member
-    }
-
-    fn beneath_mut(&mut self) -> &mut SimMember {
-        &mut self.member
-    }
+    over_a_member!();
 
     fn poll(&mut self, lane: Lane, max: usize, wait: Duration) -> Result<Polled, LogError> {
         let mut polled = self.member.poll(lane, max, wait)?;
@@ -288,15 +258,7 @@ struct Torn {
 }
 
 impl LogLayer for Torn {
-    type Beneath = SimMember;
-
-    fn beneath(&self) -> &SimMember {
-        &self.member
-    }
-
-    fn beneath_mut(&mut self) -> &mut SimMember {
-        &mut self.member
-    }
+    over_a_member!();
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
         match self.whole.checked_sub(1) {

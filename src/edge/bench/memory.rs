@@ -24,11 +24,11 @@ const SHIPMENT_STATION: Bar = Bar::at_most(Budget::B4, "shipment station", 160.0
 /// Boxes of a shipment.
 pub(super) const BOXES_EACH: u64 = 25;
 /// So many boxes between two commits.
-const STEP_BOXES: u64 = 100_000;
+pub(super) const STEP_BOXES: u64 = 100_000;
 /// How much of the available memory is used at most, in percent.
 const SHARE: u64 = 70;
 
-const CREATED_AT: Timestamp = Timestamp(1_793_577_600_000);
+pub(super) const CREATED_AT: Timestamp = Timestamp(1_793_577_600_000);
 
 pub(super) fn lines(options: &Options) -> Vec<Line> {
     let rules = Rules::embedded();
@@ -100,6 +100,21 @@ pub(super) fn shipment_id(box_number: u64) -> String {
     format!("FBA{:09}", box_number / BOXES_EACH)
 }
 
+/// The registration of the `n`th number.
+pub(super) fn registration(n: u64) -> Registration {
+    Registration {
+        shipment: ShipmentId::parse(&shipment_id(n)).expect("an ID"),
+        unit: UnitNo(u32::try_from(n % BOXES_EACH).expect("few boxes")),
+        from: CREATED_AT,
+        to: None,
+        fc: FcId::parse("ICT2").expect("an ID"),
+        entered_at: CREATED_AT,
+        generation: 1,
+        retired: false,
+        cancelled: false,
+    }
+}
+
 /// The scan station: each number registered, and scanned once.
 struct Numbers<'a> {
     rules: &'a Rules,
@@ -118,17 +133,7 @@ impl Filling for Numbers<'_> {
         let mut told = HopWriter::new(1);
         for n in first..first + count {
             let key: NumberKey = key(&number(n));
-            let registration = Registration {
-                shipment: ShipmentId::parse(&shipment_id(n)).expect("an ID"),
-                unit: UnitNo(u32::try_from(n % BOXES_EACH).expect("few boxes")),
-                from: CREATED_AT,
-                to: None,
-                fc: FcId::parse("ICT2").expect("an ID"),
-                entered_at: CREATED_AT,
-                generation: 1,
-                retired: false,
-                cancelled: false,
-            };
+            let registration = registration(n);
             let source = Source { lane: Lane::Scans, partition: Partition(0), offset: n };
             let scan = Scan { key: key.clone(), ..self.scan.clone() };
             let record_time = CREATED_AT.plus_ms(SECOND_MS);

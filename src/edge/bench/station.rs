@@ -17,27 +17,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::measure::{Duel, machine, ns_each, per_second, rounded, timed};
+use super::memory::{CREATED_AT, STEP_BOXES, registration};
 use super::tables::{key, mix, number, text};
-use super::{Bar, Budget, Line, Options};
+use super::{Bar, Budget, Line, Options, Sizes};
 use crate::decode::Decoder;
-use crate::model::{FcId, Partition, ShipmentId, Timestamp};
+use crate::model::{HOUR_MS, Partition, Timestamp};
 use crate::stations::{
-    ClockSource, Documents, Hop, HopWriter, InputRecord, RecordSink, Registration, Rules, Stations, UnitNo,
-    read_hops,
+    ClockSource, Documents, Hop, HopWriter, InputRecord, RecordSink, Registration, Rules, Stations, read_hops,
 };
 
 const BAR: Bar = Bar::at_least(Budget::B5, "hot world, one core", 6.0, "x");
 
-const BOXES_EACH: u64 = 25;
-/// 2026-11-01.
-const START: Timestamp = Timestamp(1_793_491_200_000);
-const HOUR_MS: i64 = 3_600_000;
 /// One scan in so many changes something.
 const CHANGES_ONE_IN: u64 = 10;
 /// Records of an epoch.
 const EPOCH: usize = 8_192;
-/// So many boxes between two commits, while they are registered.
-const STEP: u64 = 100_000;
 
 /// `whole_job`: how the whole engine does against the simplest program, for the detail.
 pub(super) fn lines(options: &Options, whole_job: Value) -> Vec<Line> {
@@ -81,8 +75,8 @@ pub(super) fn lines(options: &Options, whole_job: Value) -> Vec<Line> {
         "rounds": rounds,
         "machine": machine(),
     });
-    if boxes < 10_000_000 {
-        detail["smaller_than_the_budget"] = json!({ "boxes": 10_000_000 });
+    if boxes < Sizes::FULL.station_boxes {
+        detail["smaller_than_the_budget"] = json!({ "boxes": Sizes::FULL.station_boxes });
     }
     detail["whole_job"] = whole_job;
     vec![BAR.measured(duel.ratio(), detail)]
@@ -101,10 +95,10 @@ fn feed(seed: u64, round: u64, scans: u64, boxes: u64) -> Vec<Vec<u8>> {
         let dice = mix(seed ^ mix(round * scans + n));
         if n.is_multiple_of(CHANGES_ONE_IN) {
             let of = shuffled(round * changes + n / CHANGES_ONE_IN, boxes);
-            return scan(of, "OUT_FOR_DELIVERY", START.plus_ms(61 * HOUR_MS), dice);
+            return scan(of, "OUT_FOR_DELIVERY", CREATED_AT.plus_ms(61 * HOUR_MS), dice);
         }
         // Between the first and the last that is known.
-        let at = START.plus_ms(HOUR_MS + i64::try_from(dice % 3_000).expect("small") * 60_000);
+        let at = CREATED_AT.plus_ms(HOUR_MS + i64::try_from(dice % 3_000).expect("small") * 60_000);
         scan(dice % boxes, "IN_TRANSIT", at, dice >> 20)
     };
     (0..scans / CHANGES_ONE_IN * CHANGES_ONE_IN).map(message).collect()
@@ -140,11 +134,6 @@ fn scan(of: u64, milestone: &str, at: Timestamp, dice: u64) -> Vec<u8> {
 /// What is known of each box before the feed begins: picked up, then on its way for 59 hours.
 const KNOWN: [(&str, i64); 3] = [("PICKED_UP", 0), ("IN_TRANSIT", 1), ("IN_TRANSIT", 60)];
 
-fn shipment_of(of: u64) -> (ShipmentId, UnitNo) {
-    let id = ShipmentId::parse(&format!("FBA{:09}", of / BOXES_EACH)).expect("an ID");
-    (id, UnitNo(u32::try_from(of % BOXES_EACH).expect("few boxes")))
-}
-
 /// Our scan station.
 struct Ours {
     rules: Rules,
@@ -165,27 +154,15 @@ impl Ours {
             offset: 0,
             before: 0,
         };
-        for first in (0..boxes).step_by(usize::try_from(STEP).expect("64-bit")) {
+        for first in (0..boxes).step_by(usize::try_from(STEP_BOXES).expect("64-bit")) {
             let mut told = HopWriter::new(1);
-            for of in first..boxes.min(first + STEP) {
-                let (shipment, unit) = shipment_of(of);
-                let registration = Registration {
-                    shipment,
-                    unit,
-                    from: START.plus_ms(-24 * HOUR_MS),
-                    to: None,
-                    fc: FcId::parse("ICT2").expect("an ID"),
-                    entered_at: START,
-                    generation: 1,
-                    retired: false,
-                    cancelled: false,
-                };
-                told.send(b"", &Hop::Register { key: key(&number(of)), registration });
+            for of in first..boxes.min(first + STEP_BOXES) {
+                told.send(b"", &Hop::Register { key: key(&number(of)), registration: registration(of) });
             }
             told.drain(|_, bytes| ours.stations.hops(&ours.rules, bytes, &mut ours.hops));
-            let known: Vec<Vec<u8>> = (first..boxes.min(first + STEP))
+            let known: Vec<Vec<u8>> = (first..boxes.min(first + STEP_BOXES))
                 .flat_map(|of| {
-                    KNOWN.map(|(milestone, hour)| scan(of, milestone, START.plus_ms(hour * HOUR_MS), of))
+                    KNOWN.map(|(milestone, hour)| scan(of, milestone, CREATED_AT.plus_ms(hour * HOUR_MS), of))
                 })
                 .collect();
             ours.read(&known);
@@ -204,7 +181,7 @@ impl Ours {
             for value in epoch {
                 let record = InputRecord {
                     offset: self.offset,
-                    timestamp: START.plus_ms(70 * HOUR_MS),
+                    timestamp: CREATED_AT.plus_ms(70 * HOUR_MS),
                     key: None,
                     value: Some(value),
                     content_type: None,
@@ -277,11 +254,11 @@ impl Obvious {
     fn filled(boxes: u64) -> Obvious {
         let obvious = Obvious { parcels: DashMap::new() };
         for of in 0..boxes {
-            let (shipment, unit) = shipment_of(of);
+            let Registration { shipment, unit, .. } = registration(of);
             let parcel = Parcel { shipment: shipment.as_str().to_owned(), number: unit.0, spans: [None; 8] };
             obvious.parcels.insert(text(&number(of)).to_owned(), parcel);
             for (milestone, hour) in KNOWN {
-                let at_ms = START.plus_ms(hour * HOUR_MS).0;
+                let at_ms = CREATED_AT.plus_ms(hour * HOUR_MS).0;
                 obvious.take(text(&number(of)), milestone, at_ms);
             }
         }

@@ -12,7 +12,7 @@ const EVERY_US: u64 = 10_000_000;
 /// So many different lines are remembered.
 const LINES_MAX: usize = 128;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Valve {
     lines: BTreeMap<String, Written>,
 }
