@@ -89,6 +89,12 @@ else
     # Not for want of a component of the product: building it takes longer than all tests together.
     SKIPPED+=("licences and advisories (cargo install --locked cargo-deny)")
 fi
+if cargo vet --version >/dev/null 2>&1; then
+    # Nothing is fetched: what others vouch for is in the repository too.
+    step "crates that are known" cargo vet --locked --frozen
+else
+    SKIPPED+=("crates that are known (cargo install --locked cargo-vet)")
+fi
 
 say "summary"
 printf 'passed   %s\n' "${DONE[@]}"

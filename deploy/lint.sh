@@ -82,6 +82,7 @@ if make_venv; then
     check "form of YAML" "$bin/yamllint" --strict -c deploy/.yamllint docker-compose.yml deploy
     check "manifests, dashboards, alerts, keys" "$bin/python" -B deploy/lint.py "$HOME_OF_TOOLS/dashboard-rules.yml"
     check "what is broken is refused" "$bin/python" -B deploy/lint_test.py
+    check "list of what the binary is made of" "$bin/python" -B deploy/sbom_test.py
 else
     missing "Python with venv and $(paste -sd' ' deploy/lint-requirements.txt)" "install python3-venv; needs PyPI"
 fi

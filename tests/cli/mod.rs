@@ -6,6 +6,7 @@ mod check;
 mod decode;
 mod engine;
 mod help;
+mod image;
 mod secrets;
 mod tracking;
 mod upload;

@@ -14,6 +14,7 @@ mod decode;
 mod demo;
 mod generate;
 mod intake;
+mod probe;
 mod replay;
 mod run;
 mod summary;
@@ -57,6 +58,7 @@ enum Command {
     Check(check::CheckArgs),
     Topics(topics::TopicsArgs),
     Run(run::RunArgs),
+    Probe(probe::ProbeArgs),
     Upload(upload::UploadArgs),
     Verify(verify::VerifyArgs),
     #[cfg(feature = "bench")]
@@ -151,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Run(args) => run::run(args),
+        Command::Probe(args) => probe::run(args),
         Command::Upload(args) => upload::run(args),
         Command::Verify(args) => verify::run(args),
         #[cfg(feature = "bench")]

@@ -14,7 +14,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::forward::{FORWARDED, forward};
+use super::client::{FORWARDED, forward};
 use super::{Site, answer, refusal};
 use crate::edge::desk::{Answer, Subject};
 use crate::model::{CarrierId, NumberKey, Partition, ShipmentId, TrackingNumber, partition_of};

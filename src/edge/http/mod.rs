@@ -6,7 +6,7 @@
 //! - connections, headers, requests at a time and answers have bounds;
 //! - what is reachable from elsewhere needs a token under `/api`, and what is not, a `Host` that means this machine.
 
-mod forward;
+mod client;
 mod guard;
 mod lookups;
 mod metrics;
@@ -27,6 +27,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+pub use self::client::ask_here;
 pub use self::outlook::{Outlook, Owners};
 use super::clock::elapsed_us;
 use super::config::HttpSettings;
