@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::clock;
+use super::clock::{self, Pace, elapsed_us};
 use super::desk::{Desk, Question, Watched};
 use crate::engine::log::{Broker, Log, LogError, Positions};
 use crate::engine::worker::{EpochReport, Turn, Worker, WorkerConfig};
@@ -218,8 +218,12 @@ fn work<L: Log>(
 fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBool) -> Result<(), LogError> {
     let desk = hands.desk;
     let mut rebalances = 0;
+    let mut pace = Pace::new(clock::now(), elapsed_us());
     while !stop.load(Ordering::Acquire) {
-        let turn = worker.turn(clock::now())?;
+        let wall = clock::now();
+        let now = pace.follow(wall, elapsed_us(), worker.newest());
+        desk.clock_off_ms.store(wall.0.abs_diff(now.0), Ordering::Relaxed);
+        let turn = worker.turn(now)?;
         let seen = desk.rebalances.load(Ordering::Acquire);
         let goes_on = std::mem::replace(&mut rebalances, seen) == seen;
         let idle_for_long = turn == Turn::Idle && worker.settled().is_some() && desk.is_stale();

@@ -10,8 +10,8 @@
 //!   whole image, and the owner goes on from the inputs of the last intact epoch;
 //! - a log written for another number of partitions is refused: keys would have moved.
 //!
-//! Layout of a record: `S`, format, header (postcard), then entries: slice, length of the key, key, 0 for gone or 1,
-//! length of the value, value (lengths are LEB128).
+//! Layout of a record: `S`, the [`StateFormat`]'s number, header (postcard, the same in both formats), then entries: slice,
+//! length of the key, key, 0 for gone or 1, length of the value, value (lengths are LEB128).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -21,14 +21,12 @@ use serde::{Deserialize, Serialize};
 use crate::engine::log::{LogError, Outbox};
 use crate::index::SLICES;
 use crate::model::{Lane, Partition, Timestamp, Topic, stable_hash};
-use crate::stations::{ClockSource, EntityKey, Rules, Stations, StreamClock};
+use crate::stations::{ClockSource, EntityKey, Rules, StateFormat, Stations, StreamClock};
 
 /// The largest record, but for one entity that is larger alone.
 pub const STATE_BYTES_MAX: usize = 512 << 10;
 
 const MAGIC: u8 = b'S';
-/// The version of the records, in their second byte.
-pub const FORMAT: u8 = 6;
 
 /// What a record of the state log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +231,7 @@ pub struct StateWriter {
     epoch: u64,
     owner: u64,
     run_bytes: u64,
+    format: StateFormat,
     roll: Roll,
     /// What holds once the open epoch is committed.
     open: Option<Roll>,
@@ -247,6 +246,7 @@ impl StateWriter {
             epoch: 0,
             owner: 1,
             run_bytes: RUN_BYTES,
+            format: StateFormat::Newest,
             roll: Roll::default(),
             open: None,
         }
@@ -255,6 +255,11 @@ impl StateWriter {
     /// Writes an image run for so many bytes of deltas.
     pub fn with_run_bytes(self, run_bytes: u64) -> StateWriter {
         StateWriter { run_bytes, ..self }
+    }
+
+    /// Writes in that format, which is not the newest while older processes may have to read it.
+    pub fn with_format(self, format: StateFormat) -> StateWriter {
+        StateWriter { format, ..self }
     }
 
     /// The last committed epoch; 0 before the first.
@@ -328,7 +333,7 @@ impl StateWriter {
         outbox: &mut Outbox,
     ) -> u64 {
         let mut parts = Parts::default();
-        stations.delta(|key, value| parts.add(&key, value));
+        stations.delta(self.format, |key, value| parts.add(&key, value));
         self.put(StateKind::Delta, parts, stations, inputs, timestamp, outbox)
     }
 
@@ -341,7 +346,7 @@ impl StateWriter {
         outbox: &mut Outbox,
     ) -> u64 {
         let mut parts = Parts::default();
-        stations.image(slices.clone(), |key, value| parts.add(&key, value));
+        stations.image(self.format, slices.clone(), |key, value| parts.add(&key, value));
         let kind = StateKind::Image { from: slices.start, to: slices.end };
         self.put(kind, parts, stations, inputs, timestamp, outbox)
     }
@@ -373,7 +378,7 @@ impl StateWriter {
         let mut bytes = 0;
         for (entries, body) in parts {
             (header.entries, header.digest) = (entries, stable_hash(&[&body]));
-            let mut value = vec![MAGIC, FORMAT];
+            let mut value = vec![MAGIC, self.format.number()];
             value = postcard::to_extend(&header, value).expect("a header always serialises into memory");
             value.extend_from_slice(&body);
             outbox.push(Topic::State, self.partition, timestamp, None, Some(&value), &[]);
@@ -384,20 +389,37 @@ impl StateWriter {
     }
 }
 
-/// Reads the header of a record; the rest are its entries.
-pub fn read_header(value: &[u8]) -> Result<(StateHeader, &[u8]), String> {
-    let [MAGIC, FORMAT, rest @ ..] = value else {
-        return Err("it was written by another version of this program".to_owned());
+/// A record of the state log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRecord<'a> {
+    /// The layout of its entities.
+    pub format: StateFormat,
+    /// What it is about.
+    pub header: StateHeader,
+    /// Its entries, whose digest is the header's.
+    pub entries: &'a [u8],
+}
+
+/// Reads a record of any format that this version knows.
+pub fn read_record(value: &[u8]) -> Result<StateRecord<'_>, String> {
+    let [MAGIC, number, rest @ ..] = value else {
+        return Err("it is no record of a state log".to_owned());
     };
-    let (header, body) =
+    let Some(format) = StateFormat::numbered(*number) else {
+        let [oldest, newest] = StateFormat::ALL.map(StateFormat::number);
+        return Err(format!(
+            "another version of this program wrote it, in format {number}; this one reads {oldest} and {newest}"
+        ));
+    };
+    let (header, entries) =
         postcard::take_from_bytes::<StateHeader>(rest).map_err(|e| format!("bad header: {e}"))?;
-    if stable_hash(&[body]) != header.digest {
+    if stable_hash(&[entries]) != header.digest {
         return Err(format!(
             "epoch {} part {}: the digest does not match its entries",
             header.epoch, header.part
         ));
     }
-    Ok((header, body))
+    Ok(StateRecord { format, header, entries })
 }
 
 /// Reads a partition's stations back, record by record.
@@ -414,13 +436,15 @@ pub struct Restore {
     last: Option<StateHeader>,
     /// The header of the last part of a set that is not whole yet.
     open: Option<StateHeader>,
-    /// The parts of a delta that is not whole yet, each with its number of entries: a torn one must leave no trace.
-    waiting: Vec<(u32, Vec<u8>)>,
+    /// The parts of a delta that is not whole yet, each with its format and number of entries: a torn one must leave no trace.
+    waiting: Vec<(StateFormat, u32, Vec<u8>)>,
     /// Where the present epoch begins.
     began: u64,
     /// The highest epoch, intact or not.
     epoch: u64,
     owner: u64,
+    /// The newest format of a record.
+    newest: StateFormat,
     roll: Roll,
     /// Why the records since then are not trusted.
     torn: Option<String>,
@@ -441,6 +465,8 @@ pub struct Recovered {
     /// What is wrong with the records after it, if any follow: they are replaced by writing a whole image and reading on
     /// from `positions`.
     pub torn: Option<String>,
+    /// The newest format in the log: who writes an older one, for others to read, writes it anew.
+    pub newest: StateFormat,
     /// Entries that were read.
     pub entries: u64,
 }
@@ -461,6 +487,7 @@ impl Restore {
             began: 0,
             epoch: 0,
             owner: 0,
+            newest: StateFormat::Previous,
             roll: Roll::default(),
             torn: None,
             entries: 0,
@@ -482,7 +509,7 @@ impl Restore {
     }
 
     fn take(&mut self, rules: &Rules, offset: u64, value: &[u8]) -> Result<(), String> {
-        let (header, body) = read_header(value)?;
+        let StateRecord { format, header, entries: body } = read_record(value)?;
         if header.partition != self.partition {
             return Err(format!("it is of partition {}", header.partition));
         }
@@ -492,6 +519,7 @@ impl Restore {
                 header.partitions, self.partitions
             ));
         }
+        self.newest = self.newest.max(format);
         self.epoch = self.epoch.max(header.epoch);
         self.owner = self.owner.max(header.owner);
         let whole = header.kind == StateKind::Image { from: 0, to: SLICES };
@@ -522,15 +550,15 @@ impl Restore {
         let failed = |why| format!("epoch {}: {why}", header.epoch);
         match header.kind {
             StateKind::Delta if header.parts > 1 => {
-                self.waiting.push((header.entries, body.to_vec()));
+                self.waiting.push((format, header.entries, body.to_vec()));
                 if is_last {
-                    for (entries, body) in std::mem::take(&mut self.waiting) {
-                        self.entries(rules, header.kind, entries, &body).map_err(failed)?;
+                    for (format, entries, body) in std::mem::take(&mut self.waiting) {
+                        self.entries(rules, format, header.kind, entries, &body).map_err(failed)?;
                     }
                 }
             }
             StateKind::Delta | StateKind::Image { .. } => {
-                self.entries(rules, header.kind, header.entries, body).map_err(failed)?;
+                self.entries(rules, format, header.kind, header.entries, body).map_err(failed)?;
             }
         }
         if !is_last {
@@ -582,6 +610,7 @@ impl Restore {
     fn entries(
         &mut self,
         rules: &Rules,
+        format: StateFormat,
         kind: StateKind,
         entries: u32,
         mut body: &[u8],
@@ -593,7 +622,7 @@ impl Restore {
             if self.known[usize::from(slice)] == is_image {
                 continue;
             }
-            self.stations.load(rules, key, value).map_err(|e| e.to_string())?;
+            self.stations.load(rules, format, key, value).map_err(|e| e.to_string())?;
             self.entries += 1;
             self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
         }
@@ -625,6 +654,7 @@ impl Restore {
             },
             positions: self.last.map(|last| last.inputs),
             torn: self.torn,
+            newest: self.newest,
             entries: self.entries,
         })
     }

@@ -16,10 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, RecordBatch, Restored};
-use super::state::{InputRange, RUN_BYTES, Restore, StateWriter, read_header};
+use super::state::{InputRange, RUN_BYTES, Restore, StateWriter, read_record};
 use crate::decode::Decoder;
 use crate::model::{Lane, Partition, Timestamp, Topic, partition_of};
-use crate::stations::{ClockSource, Counters, Documents, HopWriter, InputRecord, Rules, Stations};
+use crate::stations::{
+    ClockSource, Counters, Documents, HopWriter, InputRecord, Rules, StateFormat, Stations,
+};
 
 /// What to do where the records to be read next were deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct WorkerConfig {
     pub poll_wait: Duration,
     /// The state log's images are written in runs, one for so many bytes of deltas.
     pub image_run_bytes: u64,
+    /// The format of the state log.
+    pub state_format: StateFormat,
     /// What to do where records were deleted before they were read.
     pub on_gap: OnGap,
     /// Keys the hashes of the tables; differs per process, never shows.
@@ -67,6 +71,7 @@ impl Default for WorkerConfig {
             poll_records_max: 8_192,
             poll_wait: Duration::from_millis(20),
             image_run_bytes: RUN_BYTES,
+            state_format: StateFormat::Newest,
             on_gap: OnGap::Fail,
             secret: 0,
         }
@@ -475,9 +480,11 @@ impl<L: Log> Worker<L> {
         let positions = image
             .positions
             .map(|positions| positions.iter().map(|range| ((range.lane, partition), range.to)).collect());
-        let rewrite = image.torn.is_some();
-        self.repairs += u64::from(rewrite);
-        let writer = image.writer.with_run_bytes(self.config.image_run_bytes);
+        self.repairs += u64::from(image.torn.is_some());
+        // Older processes must be able to read all of the log.
+        let rewrite = image.torn.is_some() || image.newest > self.config.state_format;
+        let writer =
+            image.writer.with_run_bytes(self.config.image_run_bytes).with_format(self.config.state_format);
         let owned = Owned { stations: image.stations, writer, touched: rewrite, rewrite };
         Ok(Some((owned, positions)))
     }
@@ -632,8 +639,8 @@ impl<L: Log> Worker<L> {
             let wanted = self.owned[partition].writer.epoch() + 1;
             let mut found = false;
             self.log.restore(*partition, *from, to, &mut |record| {
-                let header = read_header(record.value.unwrap_or_default());
-                found |= header.is_ok_and(|(header, _)| header.epoch == wanted);
+                let record = read_record(record.value.unwrap_or_default());
+                found |= record.is_ok_and(|record| record.header.epoch == wanted);
                 Ok(())
             })?;
             found
@@ -712,6 +719,11 @@ impl<L: Log> Worker<L> {
     /// How often the state log and the positions did not agree, and the state log was followed.
     pub fn repairs(&self) -> u64 {
         self.repairs
+    }
+
+    /// The latest timestamp of a record that was read.
+    pub fn newest(&self) -> Timestamp {
+        self.newest
     }
 
     /// How many offsets were left behind because their records were deleted before they were read.

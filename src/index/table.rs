@@ -123,6 +123,11 @@ fn reach(lines: usize, home: usize) -> impl Iterator<Item = usize> {
     (home..home + REACH.min(lines)).map(move |line| if line >= lines { line - lines } else { line })
 }
 
+/// How many lines behind its home an entry in `line` is.
+fn distance(hash: u32, depth: u8, line: usize, count: usize) -> usize {
+    (line + count - scaled(hash << depth, count)) % count
+}
+
 /// A segment of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
@@ -144,12 +149,14 @@ struct Slice {
 pub(super) struct Table<const LINES: usize> {
     slices: Vec<Slice>,
     segments: Chunks<[Line; LINES]>,
+    /// The sum of all distances of entries from their homes.
+    extra_lines: usize,
 }
 
 impl<const LINES: usize> Table<LINES> {
     pub(super) fn new() -> Self {
         let slices = std::iter::repeat_with(Slice::default).take(usize::from(SLICES)).collect();
-        Table { slices, segments: Chunks::default() }
+        Table { slices, segments: Chunks::default(), extra_lines: 0 }
     }
 
     /// Bytes that it takes.
@@ -159,6 +166,11 @@ impl<const LINES: usize> Table<LINES> {
         };
         let slices = self.slices.iter().map(of_slice).sum::<usize>();
         slices + self.slices.len() * size_of::<Slice>() + self.segments.bytes()
+    }
+
+    /// Lines beyond the first of each that finding every entry once would read.
+    pub(super) fn extra_lines(&self) -> usize {
+        self.extra_lines
     }
 
     /// Where a hash is, if it is anywhere.
@@ -189,10 +201,11 @@ impl<const LINES: usize> Table<LINES> {
     pub(super) fn add(&mut self, slice: u16, hash: u32, slot: u32) {
         loop {
             let (lines, depth) = self.lines_mut(slice, hash);
-            for line in reach(lines.len(), scaled(hash << depth, lines.len())) {
+            for (distance, line) in reach(lines.len(), scaled(hash << depth, lines.len())).enumerate() {
                 let line = &mut lines[line];
                 if let Some(place) = line.free_place() {
                     (line.hashes[place], line.slots[place]) = (hash, slot);
+                    self.extra_lines += distance;
                     return;
                 }
             }
@@ -209,18 +222,21 @@ impl<const LINES: usize> Table<LINES> {
         let found =
             reach(count, scaled(hash << depth, count)).find_map(|line| Some((line, place_in(&lines[line])?)));
         let (mut line, mut place) = found.expect("every entry is in its slice's table");
+        let mut nearer = distance(hash, depth, line, count);
         loop {
             let was_full = lines[line].is_full();
             (lines[line].hashes[place], lines[line].slots[place]) = (0, 0);
             if !was_full {
-                return;
+                break;
             }
             // An entry behind a full line may have its home here or before: it takes the place, and leaves its own.
-            let Some((from, moved)) = displaced(lines, depth, line) else { return };
+            let Some((from, moved)) = displaced(lines, depth, line) else { break };
+            nearer += (from + count - line) % count;
             (lines[line].hashes[place], lines[line].slots[place]) =
                 (lines[from].hashes[moved], lines[from].slots[moved]);
             (line, place) = (from, moved);
         }
+        self.extra_lines -= nearer;
     }
 
     /// The slots of a slice, in no order.
@@ -235,7 +251,16 @@ impl<const LINES: usize> Table<LINES> {
 
     /// Makes room where a hash found none.
     fn grow(&mut self, slice: u16, hash: u32) {
-        let entries = |lines: &[Line]| lines.iter().flat_map(Line::entries).collect::<Vec<_>>();
+        let extra_lines = &mut self.extra_lines;
+        let mut taken_out = |lines: &[Line], depth| {
+            let mut entries = Vec::new();
+            for (at, line) in lines.iter().enumerate() {
+                let distances = line.entries().map(|(hash, _)| distance(hash, depth, at, lines.len()));
+                *extra_lines -= distances.sum::<usize>();
+                entries.extend(line.entries());
+            }
+            entries
+        };
         let own = &mut self.slices[usize::from(slice)];
         let moved = if !own.directory.is_empty() {
             let mut at = scaled(hash, own.directory.len());
@@ -254,7 +279,7 @@ impl<const LINES: usize> Table<LINES> {
                 .fill(Segment { number: second, depth: depth + 1 });
             self.segments.push([Line::EMPTY; LINES]);
             let lines = self.segments.get_mut(number as usize);
-            let moved = entries(lines);
+            let moved = taken_out(lines, depth);
             lines.fill(Line::EMPTY);
             moved
         } else {
@@ -267,7 +292,7 @@ impl<const LINES: usize> Table<LINES> {
                 own.directory = vec![Segment { number, depth: 0 }];
                 self.segments.push([Line::EMPTY; LINES]);
             }
-            entries(&old)
+            taken_out(&old, 0)
         };
         moved.into_iter().for_each(|(hash, slot)| self.add(slice, hash, slot));
     }
@@ -277,10 +302,7 @@ impl<const LINES: usize> Table<LINES> {
 fn displaced(lines: &[Line], depth: u8, line: usize) -> Option<(usize, usize)> {
     let count = lines.len();
     for (distance, other) in reach(count, line).enumerate().skip(1) {
-        let is_displaced = |hash: u32| {
-            let home = scaled(hash << depth, count);
-            (other + count - home) % count >= distance
-        };
+        let is_displaced = |hash: u32| self::distance(hash, depth, other, count) >= distance;
         let hashes = &lines[other].hashes;
         if let Some(place) = hashes.iter().position(|hash| *hash != 0 && is_displaced(*hash)) {
             return Some((other, place));
@@ -300,23 +322,29 @@ mod tests {
 
     use super::*;
 
-    /// Each entry is within reach of its home, and lines before its own are full.
-    fn check<const LINES: usize>(table: &Table<LINES>, slice: u16) {
+    /// Each entry is within reach of its home, and lines before its own are full. How far they all are from their homes.
+    fn check<const LINES: usize>(table: &Table<LINES>, slice: u16) -> usize {
+        let mut extra_lines = 0;
         let own = &table.slices[usize::from(slice)];
         let arrays = own
             .directory
             .iter()
             .map(|segment| (&table.segments.get(segment.number as usize)[..], segment.depth));
+        let first = |at: &usize| *at == 0 || own.directory[*at - 1] != own.directory[*at];
+        let arrays = arrays.enumerate().filter(|(at, _)| first(at)).map(|(_, array)| array);
         for (lines, depth) in arrays.chain([(&own.lines[..], 0)]) {
             for (at, line) in lines.iter().enumerate() {
                 for (hash, _) in line.entries() {
                     let home = scaled(hash << depth, lines.len());
-                    let mut before = reach(lines.len(), home).take_while(|other| *other != at);
+                    let before: Vec<usize> =
+                        reach(lines.len(), home).take_while(|other| *other != at).collect();
+                    extra_lines += before.len();
                     assert!(reach(lines.len(), home).any(|other| other == at), "within reach");
-                    assert!(before.all(|other| lines[other].is_full()), "no gap before");
+                    assert!(before.iter().all(|other| lines[*other].is_full()), "no gap before");
                 }
             }
         }
+        extra_lines
     }
 
     /// Hashes that crowd: in both halves of the range, few in their first bits, many of them equal.
@@ -343,8 +371,8 @@ mod tests {
                     table.remove(slice, hash, slot);
                 }
             }
+            prop_assert_eq!(check(&table, 0) + check(&table, 1), table.extra_lines());
             for slice in 0..2 {
-                check(&table, slice);
                 let listed: BTreeSet<u32> = table.slots(slice).collect();
                 let expected = set.range((slice, 0, 0)..(slice + 1, 0, 0));
                 prop_assert_eq!(table.slots(slice).count(), expected.clone().count());
@@ -367,11 +395,11 @@ mod tests {
         let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9).max(1);
         let mut table = Table::<64>::new();
         (0..count).for_each(|slot| table.add(5, hash(slot), slot));
-        check(&table, 5);
+        assert_eq!(check(&table, 5), table.extra_lines());
         assert!((0..count).all(|slot| table.whereabouts(5, hash(slot)).find(|s| s == slot).is_some()));
         assert_eq!(table.slots(5).count(), count as usize);
         (0..count).filter(|slot| slot % 3 > 0).for_each(|slot| table.remove(5, hash(slot), slot));
-        check(&table, 5);
+        assert_eq!(check(&table, 5), table.extra_lines());
         assert!((0..count).all(|slot| {
             table.whereabouts(5, hash(slot)).find(|s| s == slot).is_some() == (slot % 3 == 0)
         }));

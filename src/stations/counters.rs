@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::StateFormat;
 use super::unknown::UnknownCodes;
 use crate::decode::Part;
 use crate::model::{DeadLetterReason, Ignored};
@@ -80,7 +81,42 @@ impl FeedCounts {
     }
 }
 
+/// The reasons that [`StateFormat::Previous`] has counts of: the first of all.
+const PREVIOUS_REASONS: usize = 14;
+/// What stands before these counts, and they: each integer has its own length.
+type ThroughReasons = ((u64, u64, u64, [u64; 4], u64), [u64; PREVIOUS_REASONS]);
+/// The counts that are newer.
+type NewerReasons = [u64; DeadLetterReason::ALL.len() - PREVIOUS_REASONS];
+
 impl Counters {
+    /// The books in a layout. What the previous one has no reason for counts as `UNKNOWN_FORMAT` there, so that the books
+    /// still balance.
+    pub fn to_bytes(&self, format: StateFormat) -> Vec<u8> {
+        let whole = |counters: &Counters| {
+            postcard::to_stdvec(counters).expect("counters always serialise into memory")
+        };
+        if format == StateFormat::Newest {
+            return whole(self);
+        }
+        let mut older = self.clone();
+        let (known, newer) = older.dead_lettered.split_at_mut(PREVIOUS_REASONS);
+        known[DeadLetterReason::UnknownFormat as usize] += newer.iter_mut().map(std::mem::take).sum::<u64>();
+        let bytes = whole(&older);
+        let from_newer = behind::<ThroughReasons>(&bytes).expect("it was just written");
+        let rest = behind::<NewerReasons>(from_newer).expect("it was just written");
+        [&bytes[..bytes.len() - from_newer.len()], rest].concat()
+    }
+
+    /// Reads them back.
+    pub fn from_bytes(format: StateFormat, bytes: &[u8]) -> Result<Counters, postcard::Error> {
+        if format == StateFormat::Newest {
+            return postcard::from_bytes(bytes);
+        }
+        let rest = behind::<ThroughReasons>(bytes)?;
+        let none = postcard::to_stdvec(&NewerReasons::default())?;
+        postcard::from_bytes(&[&bytes[..bytes.len() - rest.len()], &none, rest].concat())
+    }
+
     /// Counts an ignored scan.
     pub fn ignore(&mut self, reason: Ignored) {
         self.ignored[reason as usize] += 1;
@@ -138,5 +174,55 @@ impl Counters {
         for (mine, theirs) in self.dead_lettered.iter_mut().zip(&other.dead_lettered) {
             *mine += theirs;
         }
+    }
+}
+
+/// What stands behind a value.
+fn behind<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<&'de [u8], postcard::Error> {
+    postcard::take_from_bytes::<T>(bytes).map(|(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts of every length.
+    fn books() -> Counters {
+        let mut books = Counters { read: 300, applied: 70_000, parked: 1 << 40, ..Counters::default() };
+        books.ignore(Ignored::Ended);
+        for (reason, scans) in
+            DeadLetterReason::ALL.into_iter().zip([0, 1, 127, 128, 1 << 33].into_iter().cycle())
+        {
+            books.dead_letter(reason, scans);
+        }
+        books.interchange_warnings = 5;
+        books.add_feed("northbay", FeedCounts { scans: 4, unknown_codes: 2, dead_lettered: 1 });
+        books
+    }
+
+    #[test]
+    fn the_newest_layout_loses_nothing() {
+        let bytes = books().to_bytes(StateFormat::Newest);
+        assert_eq!(Counters::from_bytes(StateFormat::Newest, &bytes), Ok(books()));
+    }
+
+    #[test]
+    fn the_previous_layout_has_fewer_reasons_and_the_same_sum() {
+        let bytes = books().to_bytes(StateFormat::Previous);
+        let read = Counters::from_bytes(StateFormat::Previous, &bytes).expect("what was written can be read");
+        assert_eq!(read.accounted(), books().accounted());
+        let mut expected = books();
+        let newer = [DeadLetterReason::RecordsLost, DeadLetterReason::ReaderFailed];
+        let moved = newer.map(|reason| std::mem::take(&mut expected.dead_lettered[reason as usize]));
+        expected.dead_letter(DeadLetterReason::UnknownFormat, moved.iter().sum());
+        assert_eq!(read, expected);
+        assert_eq!(bytes, expected.to_bytes(StateFormat::Previous), "writing it again changes nothing");
+    }
+
+    #[test]
+    fn a_layout_is_not_taken_for_the_other() {
+        let bytes = books().to_bytes(StateFormat::Previous);
+        assert_ne!(bytes.len(), books().to_bytes(StateFormat::Newest).len());
+        assert!(Counters::from_bytes(StateFormat::Previous, &bytes[..bytes.len() - 1]).is_err());
     }
 }

@@ -12,6 +12,7 @@
 mod clock;
 mod counters;
 mod feeds;
+mod format;
 mod hop;
 mod ledger;
 mod scan;
@@ -31,6 +32,7 @@ pub use self::clock::{ClockSource, StreamClock};
 pub use self::counters::{Counters, FeedCounts};
 pub use self::feeds::Feed;
 use self::feeds::Feeds as CarrierFeeds;
+pub use self::format::StateFormat;
 pub use self::hop::{
     ArrivalKey, Conflict, Gate, HOP_BYTES_MAX, Hop, HopWriter, Registration, Restriction, SOURCES_MAX,
     Sources, Subtotal, UnitNo, Verdicts, read_hops,
@@ -366,6 +368,12 @@ impl Stations {
         }
     }
 
+    /// Lines of the index beyond the first of each that finding every number once would read. Nothing that shows in the state:
+    /// it depends on the secret.
+    pub fn index_extra_lines(&self) -> u64 {
+        self.scan.extra_lines() as u64
+    }
+
     /// What became of the scans so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -666,24 +674,29 @@ impl Stations {
     }
 
     /// The after-images of all entities that this epoch touched; none: gone.
-    pub fn delta(&self, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
+    pub fn delta(&self, format: StateFormat, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
         self.scan.delta(|key, bytes| sink(number_key(key), bytes));
         self.shipment.delta(|id, part, bytes| sink(shipment_key(id, part), bytes));
         self.shipment.gates_delta(|account, bytes| sink(gate_key(account), bytes));
         self.ledger.delta(|key, bytes| sink(ledger_key(key), bytes));
         self.feeds.delta(|carrier, bytes| sink(feed_key(carrier), bytes));
         if self.counters != self.counters_before {
-            self.write_counters(&mut sink);
+            self.write_counters(format, &mut sink);
         }
     }
 
-    fn write_counters(&self, sink: &mut impl FnMut(EntityKey, Option<&[u8]>)) {
-        let bytes = postcard::to_stdvec(&self.counters).expect("counters always serialise into memory");
+    fn write_counters(&self, format: StateFormat, sink: &mut impl FnMut(EntityKey, Option<&[u8]>)) {
+        let bytes = self.counters.to_bytes(format);
         sink(EntityKey { slice: slice_of(b""), bytes: SmallVec::from_slice(&[KIND_COUNTERS]) }, Some(&bytes));
     }
 
     /// All entities of these slices.
-    pub fn image(&self, slices: Range<u16>, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
+    pub fn image(
+        &self,
+        format: StateFormat,
+        slices: Range<u16>,
+        mut sink: impl FnMut(EntityKey, Option<&[u8]>),
+    ) {
         for slice in slices.clone() {
             self.scan.image(slice, |key, bytes| sink(number_key(key), Some(bytes)));
         }
@@ -696,12 +709,18 @@ impl Stations {
         let here = |key: &LedgerKey| slices.contains(&slice_of_ledger(key));
         self.ledger.image(here, |key, bytes| sink(ledger_key(key), bytes));
         if slices.contains(&slice_of(b"")) {
-            self.write_counters(&mut sink);
+            self.write_counters(format, &mut sink);
         }
     }
 
     /// Takes over an entity from the state log.
-    pub fn load(&mut self, rules: &Rules, key: &[u8], bytes: Option<&[u8]>) -> Result<(), BadEntity> {
+    pub fn load(
+        &mut self,
+        rules: &Rules,
+        format: StateFormat,
+        key: &[u8],
+        bytes: Option<&[u8]>,
+    ) -> Result<(), BadEntity> {
         let (kind, rest) = key.split_first().map_or((0, key), |(kind, rest)| (*kind, rest));
         let bad = |e: postcard::Error| BadEntity { kind: char::from(kind), why: e.to_string() };
         match kind {
@@ -727,7 +746,7 @@ impl Stations {
             }
             KIND_FEED => self.feeds.load(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
             KIND_COUNTERS => {
-                self.counters = postcard::from_bytes(bytes.unwrap_or_default()).map_err(bad)?;
+                self.counters = Counters::from_bytes(format, bytes.unwrap_or_default()).map_err(bad)?;
                 self.counters_before = self.counters.clone();
                 Ok(())
             }

@@ -274,6 +274,11 @@ impl ScanStation {
         self.index.len()
     }
 
+    /// Lines of the index beyond the first of each that finding every number once would read.
+    pub fn extra_lines(&self) -> usize {
+        self.index.extra_lines()
+    }
+
     /// Whether no number is known.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()

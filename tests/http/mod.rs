@@ -204,6 +204,14 @@ fn a_service_is_probed_measured_and_asked() {
         assert_eq!((&body["reasons"], body["partitions"].is_u64()), (&serde_json::json!([]), true), "{body}");
     }
 
+    let listen = format!("http.listen=127.0.0.1:{}", served.port);
+    for (question, says) in
+        [("ready", "\"ready\":true"), ("live", "\"live\":true"), ("started", "\"started\":true")]
+    {
+        let ran = dockside(&["probe", question, "--set", &listen], "");
+        assert!(ran.code == 0 && ran.stdout.contains(says), "{question}: {}{}", ran.stdout, ran.stderr);
+    }
+
     // A shipment as its document says, in the end.
     let mut shipment = Value::Null;
     served.until(|served| {
@@ -303,6 +311,8 @@ fn the_metrics_are_those_of_the_list(served: &Served) {
         ("dockside_commit_seconds_count", 1.0),
         ("dockside_shipments", 1.0),
         ("dockside_numbers", 1.0),
+        ("dockside_index_extra_lines", 0.0),
+        ("dockside_clock_off_seconds", 0.0),
         ("dockside_lag_records{lane=\"hops\",partition=\"3\"}", 0.0),
         ("dockside_resident_bytes", 1.0),
     ] {

@@ -12,7 +12,8 @@ use dockside::engine::state::{Recovered, Restore, StateWriter};
 use dockside::index::SLICES;
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 use dockside::stations::{
-    ClockSource, Counters, Documents, Gauges, HopWriter, InputRecord, Rules, Stations, StreamClock,
+    ClockSource, Counters, Documents, Gauges, HopWriter, InputRecord, Rules, StateFormat, Stations,
+    StreamClock,
 };
 use dockside::workload::{Messages, Weather, World, WorldConfig};
 use serde_json::Value;
@@ -169,6 +170,11 @@ impl<'a> Driver<'a> {
         documents
     }
 
+    /// Writes its next epochs in that format.
+    pub(crate) fn writes(&mut self, format: StateFormat) {
+        self.writer = self.writer.clone().with_format(format);
+    }
+
     /// An epoch that is taken back. Returns whether anything is other than before.
     pub(crate) fn undo(&mut self, records: usize, stage: Stage) -> bool {
         let before = self.snapshot();
@@ -237,7 +243,7 @@ impl<'a> Driver<'a> {
 pub(crate) fn snapshot(stations: &Stations) -> Snapshot {
     let mut image = BTreeMap::new();
     for slice in 0..SLICES {
-        stations.image(slice..slice + 1, |key, value| {
+        stations.image(StateFormat::Newest, slice..slice + 1, |key, value| {
             assert_eq!(key.slice, slice);
             let value = value.expect("an image holds what is there").to_vec();
             assert_eq!(image.insert(key.bytes.to_vec(), value), None, "an entity is in one slice, once");

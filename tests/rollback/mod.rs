@@ -4,12 +4,13 @@
 //! what is compared is the canonical serialisation of everything that stations know, the books and the clock.
 
 mod driver;
+mod formats;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use dockside::engine::log::Outbox;
-use dockside::engine::state::{StateHeader, StateKind, read_header};
+use dockside::engine::state::{StateHeader, StateKind, StateRecord, read_record};
 use dockside::model::{DAY_MS, DeadLetterReason, Settings, Timestamp, Topic};
 use dockside::stations::Rules;
 use dockside::workload::Weather;
@@ -213,7 +214,7 @@ fn driven<'a>(rules: &'a Rules, inputs: &'a [Input]) -> Driver<'a> {
 
 /// The log without its images: what it was before the first of them.
 fn deltas(driver: &Driver<'_>) -> Vec<Vec<u8>> {
-    let is_delta = |record: &&Vec<u8>| read_header(record).expect("ours").0.kind == StateKind::Delta;
+    let is_delta = |record: &&Vec<u8>| read_record(record).expect("ours").header.kind == StateKind::Delta;
     driver.state_log.iter().filter(is_delta).cloned().collect()
 }
 
@@ -224,7 +225,7 @@ fn images_are_written_in_turn_and_the_log_stays_short() {
     let driver = driven(&rules, &inputs);
     let (mut deltas, mut images, mut runs, mut largest) = (0, 0, 0, 0);
     for record in &driver.state_log {
-        let (header, body) = read_header(record).expect("a record that we wrote");
+        let StateRecord { header, entries: body, .. } = read_record(record).expect("a record that we wrote");
         match header.kind {
             StateKind::Delta => deltas += body.len(),
             StateKind::Image { .. } => {
@@ -260,7 +261,7 @@ fn images_are_written_in_turn_and_the_log_stays_short() {
     assert!(
         idle.state_log[before..]
             .iter()
-            .all(|record| { read_header(record).expect("ours").0.kind == StateKind::Delta })
+            .all(|record| { read_record(record).expect("ours").header.kind == StateKind::Delta })
     );
 }
 
@@ -279,8 +280,9 @@ fn a_log_that_is_not_whole_is_refused() {
         ("the first epoch is missing", changed(&|log| drop(log.remove(0))), "its beginning is gone"),
         ("the last byte", changed(&|log| *log[1].last_mut().expect("bytes") ^= 1), "digest"),
         ("cut off", changed(&|log| log[1] = log[1][..log[1].len() - 1].to_vec()), "digest"),
-        ("nothing", changed(&|log| log[1].clear()), "another version"),
-        ("another format", changed(&|log| log[1][1] += 1), "another version"),
+        ("nothing", changed(&|log| log[1].clear()), "no record of a state log"),
+        ("a newer format", changed(&|log| log[1][1] += 1), "in format 7; this one reads 5 and 6"),
+        ("an older format", changed(&|log| log[1][1] = 4), "in format 4; this one reads 5 and 6"),
     ];
     for (name, error, want) in rows {
         assert!(error.contains(want), "{name}: {error:?} instead of {want:?}");
@@ -334,7 +336,7 @@ fn a_torn_log_counts_up_to_the_tear() {
 
 /// A record as two parts of the same epoch.
 fn halves(record: &[u8]) -> [Vec<u8>; 2] {
-    let (header, body) = read_header(record).expect("ours");
+    let StateRecord { header, entries: body, .. } = read_record(record).expect("ours");
     [0, 1].map(|part| {
         let header = StateHeader { part, parts: 2, ..header.clone() };
         let mut value = record[..2].to_vec();

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use dockside::edge::verify::epochs::StateLog;
 use dockside::edge::verify::report::Check;
-use dockside::engine::state::{FORMAT, InputRange, StateHeader, StateKind};
+use dockside::engine::state::{InputRange, StateHeader, StateKind};
 use dockside::model::{Lane, Partition, stable_hash};
-use dockside::stations::{ClockSource, StreamClock};
+use dockside::stations::{ClockSource, StateFormat, StreamClock};
 
 /// A record without entries.
 fn record(header: &StateHeader) -> Vec<u8> {
-    postcard::to_extend(header, vec![b'S', FORMAT]).expect("in memory")
+    postcard::to_extend(header, vec![b'S', StateFormat::Newest.number()]).expect("in memory")
 }
 
 /// The first part of an epoch that read scans in this range.

@@ -19,7 +19,9 @@ use crate::edge::feeder::Feeder;
 use crate::engine::log::{Broker, LogError, Outbox, Sim};
 use crate::engine::worker::WorkerConfig;
 use crate::model::{Lane, Topic};
-use crate::stations::{ClockSource, Documents, HopWriter, InputRecord, RecordSink, Rules, Stations};
+use crate::stations::{
+    ClockSource, Documents, HopWriter, InputRecord, RecordSink, Rules, StateFormat, Stations,
+};
 use crate::workload::{Activity, Feed, Lone, Messages, PARTITION, Weather, World, WorldConfig};
 
 const SCALING: Bar = Bar::at_least(Budget::Scaling, "two workers against one, in memory", 1.7, "x");
@@ -122,7 +124,9 @@ fn stages(feed: &Feed) -> [(&'static str, f64); 5] {
             settle += timed(|| stations.advance(&rules, &mut hops, &mut out)).1;
             publish += timed(|| stations.publish(&rules, &mut out)).1;
             delta += timed(|| {
-                stations.delta(|_, bytes| assert!(std::hint::black_box(bytes).is_none_or(|b| !b.is_empty())))
+                stations.delta(StateFormat::Newest, |_, bytes| {
+                    assert!(std::hint::black_box(bytes).is_none_or(|b| !b.is_empty()))
+                })
             })
             .1;
             stations.commit();

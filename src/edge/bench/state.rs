@@ -14,7 +14,7 @@ use super::{Bar, Budget, Line, Options};
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::process::locked;
 use crate::engine::log::{Broker, Committed, Durability, Epoch, Local, Log, LogError, LogLayer, Sim};
-use crate::engine::state::{StateKind, read_header};
+use crate::engine::state::{StateKind, read_record};
 use crate::engine::worker::WorkerConfig;
 use crate::model::Topic;
 use crate::stations::Rules;
@@ -78,7 +78,8 @@ impl<L: Log> LogLayer for Counted<L> {
         let mut bytes = locked(&self.bytes);
         for record in epoch.outputs.iter().filter(|record| record.topic == Topic::State) {
             let value = record.value.unwrap_or_default();
-            let (header, _) = read_header(value).expect("a worker writes what it can read");
+            let header =
+                read_record(value).map(|record| record.header).expect("a worker writes what it can read");
             match header.kind {
                 StateKind::Delta => bytes.deltas += value.len() as u64,
                 StateKind::Image { .. } => bytes.images += value.len() as u64,

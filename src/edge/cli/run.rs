@@ -68,6 +68,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             // A commit to a directory costs little: what is done need not wait for its epoch to grow old.
             close_when_drained: args.local.is_some(),
             on_gap: config.engine.on_gap,
+            state_format: config.engine.state_format,
             secret: hash_secret(),
             ..WorkerConfig::default()
         },

@@ -27,7 +27,7 @@ use crate::edge::kafka::{KafkaConfig, Properties, Retention};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity, Source};
 use crate::engine::worker::OnGap;
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
-use crate::stations::{ClockSource, Rules};
+use crate::stations::{ClockSource, Rules, StateFormat};
 
 /// Every key, its default, its unit and its reason.
 pub const DEFAULTS: &str = include_str!("../../../config/dockside.toml");
@@ -145,6 +145,8 @@ pub struct EngineSettings {
     pub clock: ClockSource,
     /// What to do where records were deleted before they were read.
     pub on_gap: OnGap,
+    /// Which format the state log is written in.
+    pub state_format: StateFormat,
     /// How long an orderly end may take.
     pub shutdown: Duration,
     /// Where the state logs are copied to.
@@ -268,6 +270,10 @@ impl Reader<'_> {
                 clock: self
                     .choice("engine.clock", &[("wall", ClockSource::Wall), ("input", ClockSource::Input)]),
                 on_gap: self.choice("engine.on_gap", &[("fail", OnGap::Fail), ("skip", OnGap::Skip)]),
+                state_format: self.choice(
+                    "engine.state_format",
+                    &[("newest", StateFormat::Newest), ("previous", StateFormat::Previous)],
+                ),
                 shutdown: Duration::from_millis(self.integer("engine.shutdown_ms", 100..=600_000)),
                 snapshot_dir: self.path("engine.snapshot_dir"),
             },

@@ -55,6 +55,8 @@ pub struct Shown {
     pub grown: Counters,
     /// How much they hold.
     pub gauges: Gauges,
+    /// Lines of their indexes beyond the first of each that finding every number once would read.
+    pub index_extra_lines: u64,
     /// R24: what they heard of carriers' feeds.
     pub feeds: BTreeMap<CarrierId, Feed>,
     /// The stream time of the one that is furthest behind; none: there is none.
@@ -78,6 +80,8 @@ pub struct Desk {
     pub undone: AtomicU64,
     /// Assignments and revocations.
     pub rebalances: AtomicU64,
+    /// How far the system's clock is from the time that timers follow.
+    pub clock_off_ms: AtomicU64,
     /// How long commits took.
     pub commit: Buckets,
     /// How long epochs took, from their first record to their commit.
@@ -138,6 +142,7 @@ impl Desk {
             epochs: AtomicU64::default(),
             undone: AtomicU64::default(),
             rebalances: AtomicU64::default(),
+            clock_off_ms: AtomicU64::default(),
             commit: Buckets::default(),
             epoch: Buckets::default(),
             scans: AtomicU64::default(),
@@ -278,10 +283,12 @@ impl Desk {
         shown.counters = counters;
         shown.partitions = worker.stations().map(|(partition, _)| partition).collect();
         shown.gauges = Gauges::default();
+        shown.index_extra_lines = 0;
         shown.feeds.clear();
         shown.stream_time = None;
         for (_, stations) in worker.stations() {
             shown.gauges.add(&stations.gauges());
+            shown.index_extra_lines += stations.index_extra_lines();
             put_together(&mut shown.feeds, &stations.feeds());
             let reached = stations.reached(rules);
             shown.stream_time = Some(shown.stream_time.map_or(reached, |time| time.min(reached)));

@@ -117,6 +117,19 @@ fn write(told: &Told, page: &mut Page) {
         gauge(|shown| shown.counters.parked),
     );
     held(&shown, page);
+    page.one(
+        "dockside_index_extra_lines",
+        "gauge",
+        "Lines beyond the first of each that finding every number once would read.",
+        gauge(|shown| shown.index_extra_lines),
+    );
+    let clock_off_ms = desks.iter().map(|desk| desk.clock_off_ms.load(Ordering::Relaxed)).max();
+    page.one(
+        "dockside_clock_off_seconds",
+        "gauge",
+        "How far the system's clock is from the time that timers follow.",
+        clock_off_ms.unwrap_or(0) / 1_000,
+    );
     carriers(told, &shown, page);
     page.one(
         "dockside_torn_epochs_total",

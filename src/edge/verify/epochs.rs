@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Check;
-use crate::engine::state::{StateHeader, StateKind, read_header};
+use crate::engine::state::{StateHeader, StateKind, read_record};
 use crate::model::{Lane, Partition};
 use crate::stations::ClockSource;
 
@@ -55,8 +55,8 @@ impl StateLog {
     /// Takes the next record. `starts` are the first offsets of the lanes that are still there.
     pub fn record(&mut self, offset: u64, value: &[u8], starts: &BTreeMap<Lane, u64>, check: &mut Check) {
         let place = format!("state-{}@{offset}", self.partition);
-        let header = match read_header(value) {
-            Ok((header, _)) => header,
+        let header = match read_record(value) {
+            Ok(record) => record.header,
             Err(why) => return check.find(|| format!("{place}: {why}")),
         };
         if (header.partition, header.partitions) != (self.partition, self.partitions) {
