@@ -88,7 +88,7 @@ struct Piece<'m> {
 /// Takes what a message holds.
 trait Taker {
     /// An element that was read. Its piece is asked for only when it is needed.
-    fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>);
+    fn settle<'p>(&mut self, element: &Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>);
 
     /// A piece that holds none; the position so far counts from the piece's start.
     fn reject(&mut self, piece: Piece<'_>, rejection: Rejection);
@@ -232,7 +232,7 @@ impl Decoder {
             return false;
         }
         learned.hit();
-        taker.settle(element, None, || Piece { index: None, text, start });
+        taker.settle(&element, None, || Piece { index: None, text, start });
         true
     }
 
@@ -241,14 +241,14 @@ impl Decoder {
         let read = self.fast.read(piece.text, |good| {
             let mut element = Element::default();
             good.show(&mut element);
-            taker.settle(element, piece.index, || piece);
+            taker.settle(&element, piece.index, || piece);
         });
         let mut is_good = read.is_some();
         if !is_good {
             let mut element = Element::default();
             match json::careful(piece.text, &mut element) {
                 Ok(()) => {
-                    taker.settle(element, piece.index, || piece);
+                    taker.settle(&element, piece.index, || piece);
                     is_good = true;
                 }
                 Err(rejection) => taker.reject(piece, rejection),
@@ -296,7 +296,7 @@ impl Decoder {
             return None;
         }
         learned.hit();
-        taker.settle(element, Some(index), || Piece {
+        taker.settle(&element, Some(index), || Piece {
             index: Some(index),
             text: &text[at..walked.end],
             start: start + at,
@@ -312,7 +312,7 @@ impl Decoder {
                 match (element, &mut self.learned) {
                     (Some(element), Some(learned)) => {
                         learned.hit();
-                        taker.settle(element, Some(index), || piece);
+                        taker.settle(&element, Some(index), || piece);
                     }
                     _ => self.element(taker, piece),
                 }
@@ -410,7 +410,7 @@ struct Written<'s> {
 
 impl Taker for Written<'_> {
     #[inline(always)]
-    fn settle<'p>(&mut self, element: Element<'_>, _: Option<u32>, _: impl FnOnce() -> Piece<'p>) {
+    fn settle<'p>(&mut self, element: &Element<'_>, _: Option<u32>, _: impl FnOnce() -> Piece<'p>) {
         let is_good = element.repeated.is_none() && element.wrong.is_none() && !element.bad_number;
         (self.sink)(is_good.then_some(&element.raw));
     }
@@ -426,10 +426,10 @@ impl Taker for Written<'_> {
 
 impl Taker for Message<'_, '_> {
     #[inline]
-    fn settle<'p>(&mut self, element: Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>) {
-        match self.context.scan(self.record_time, &element, self.profile) {
+    fn settle<'p>(&mut self, element: &Element<'_>, index: Option<u32>, piece: impl FnOnce() -> Piece<'p>) {
+        match self.context.scan(self.record_time, element, self.profile) {
             Ok(scan) => {
-                (self.sink)(Part::Scan { index: index.unwrap_or(0), scan, raw: element.raw });
+                (self.sink)(Part::Scan { index: index.unwrap_or(0), scan, raw: &element.raw });
             }
             Err(Refusal { reason, field, nth, detail }) => {
                 let piece = piece();
@@ -481,7 +481,7 @@ impl<'de, T: Taker> Accept<'de> for Batch<'_, '_, T> {
             if list.next_element_seed(Any(&mut element))?.is_none() {
                 break;
             }
-            taker.settle(element, Some(index), || {
+            taker.settle(&element, Some(index), || {
                 let found = places.find(|(place, _)| *place == index);
                 let range = found.map_or(0..text.len(), |(_, range)| range);
                 Piece { index: Some(index), start: start + range.start, text: &text[range] }

@@ -97,7 +97,7 @@ pub enum Part<'a> {
         /// What it means.
         scan: Scan,
         /// What was written.
-        raw: RawScan<'a>,
+        raw: &'a RawScan<'a>,
     },
     /// Bytes for the dead letters.
     Rejected {

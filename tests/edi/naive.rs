@@ -206,9 +206,9 @@ fn ours(world: &World, text: &str) -> Vec<Row> {
     world.decode(text.as_bytes(), |part| match part {
         Part::Scan { scan, raw, .. } => rows.push((
             scan.key.number.as_str().to_owned(),
-            raw.code.expect("a status").into_owned(),
+            raw.code.as_deref().expect("a status").to_owned(),
             scan.event_time.to_string(),
-            raw.location.postal_code.unwrap_or_default().into_owned(),
+            raw.location.postal_code.as_deref().unwrap_or_default().to_owned(),
         )),
         Part::Rejected { rejection, .. } => {
             assert_eq!(rejection.reason.code(), "MISSING_FIELD", "{text}: {rejection:?}")

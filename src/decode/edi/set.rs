@@ -386,7 +386,7 @@ impl<'m> Set<'m> {
                 match reader.scan(event, references, place) {
                     Ok((scan, raw)) => {
                         let index = parts.number();
-                        (parts.message.sink)(Part::Scan { index, scan, raw });
+                        (parts.message.sink)(Part::Scan { index, scan, raw: &raw });
                     }
                     Err((reason, detail)) => {
                         let fault = Fault::new(event.start, detail);

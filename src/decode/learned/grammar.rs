@@ -159,6 +159,19 @@ impl Step {
     }
 }
 
+/// The last `length` bytes of a text, fewer than a window's, with zeros behind them.
+#[inline(always)]
+fn last_window(text: &[u8], length: usize) -> Window {
+    // Copied as a whole and taken from the middle: a copy of so many bytes would be a call.
+    let mut bytes = [0; 2 * WIDTH];
+    match text.last_chunk::<WIDTH>() {
+        Some(last) => bytes[..WIDTH].copy_from_slice(last),
+        None => bytes[WIDTH - text.len()..WIDTH].copy_from_slice(text),
+    }
+    let from = WIDTH - length.min(WIDTH);
+    bytes[from..from + WIDTH].try_into().expect("a window")
+}
+
 impl Place {
     /// The step that the text takes from here.
     #[inline(always)]
@@ -169,10 +182,14 @@ impl Place {
                 .steps
                 .iter()
                 .position(|step| step.begins(lanes, window, rest) && step.leads_to_its_value(rest)),
-            None => self
-                .steps
-                .iter()
-                .position(|step| rest.starts_with(&step.literal) && step.leads_to_its_value(rest)),
+            None => {
+                let window = last_window(text, rest.len());
+                self.steps.iter().position(|step| {
+                    step.literal.len() <= rest.len()
+                        && step.begins(lanes, &window, rest)
+                        && step.leads_to_its_value(rest)
+                })
+            }
         };
         let mut found = found?;
         let taken = self.steps[found].taken.saturating_add(1);

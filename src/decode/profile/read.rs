@@ -139,7 +139,7 @@ impl<'f, 'm, 's> FeedReader<'f, 'm, 's> {
             Ok(scan) => {
                 let index = self.index;
                 self.index += 1;
-                (self.message.sink)(Part::Scan { index, scan, raw: element.raw });
+                (self.message.sink)(Part::Scan { index, scan, raw: &element.raw });
             }
             Err(refusal) => self.refuse(within, range, &refusal),
         }

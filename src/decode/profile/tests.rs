@@ -35,7 +35,7 @@ fn decode(profile: &str, bytes: &[u8]) -> Vec<String> {
             let flags = scan.effect.flags.iter().count();
             let city = raw.location.city.as_deref().unwrap_or("-");
             let number = scan.key.number.as_str();
-            let (at, retracts) = (scan.event_time, raw.retracts);
+            let (at, retracts) = (scan.event_time, &raw.retracts);
             parts.push(format!("{index} {number} {milestone} {flags} {city} {at} {retracts:?}"));
         } else if let Part::Rejected { index, rejection, bytes } = part {
             let (code, length) = (rejection.reason.code(), bytes.len());
