@@ -123,6 +123,11 @@ impl Decoder {
         self.learned.as_ref().map(Learned::counts).unwrap_or_default()
     }
 
+    /// The same for feeds with a profile that says where fields are.
+    pub fn learned_feeds_counts(&self) -> LearnedCounts {
+        self.learned_feeds.as_ref().map(Learned::counts).unwrap_or_default()
+    }
+
     /// Reads one message of the contract's own form and hands its parts to `sink`.
     pub fn decode(
         &mut self,

@@ -88,7 +88,6 @@ pub fn segments(interchange: &[u8]) -> Result<Segments<'_>, Rejection> {
 
 /// One outcome of a message. A message gives its parts in order.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once and read in place; a box would allocate per scan")]
 pub enum Part<'a> {
     /// A readable, plausible scan.
     Scan {

@@ -721,6 +721,11 @@ impl<L: Log> Worker<L> {
         self.repairs
     }
 
+    /// The worker's decoder, to see what it has learned.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
     /// The latest timestamp of a record that was read.
     pub fn newest(&self) -> Timestamp {
         self.newest

@@ -26,7 +26,7 @@ use smallvec::SmallVec;
 use self::chunks::Chunks;
 use self::packed::{Packed, Unpacked};
 use self::table::{Table, Whereabouts};
-use crate::model::{ID_CHARS_MAX, NumberKey, stable_hash};
+use crate::model::{NumberKey, stable_hash, stable_hash_with};
 
 /// How many slices there are. Written into the state.
 pub const SLICES: u16 = 256;
@@ -38,11 +38,7 @@ pub fn slice_of(key: &[u8]) -> u16 {
 
 /// The slice of a number: of its text followed by the carrier's byte.
 pub fn slice_of_key(key: &NumberKey) -> u16 {
-    let text = key.number.as_str().as_bytes();
-    let mut bytes = [0; ID_CHARS_MAX + 1];
-    bytes[..text.len()].copy_from_slice(text);
-    bytes[text.len()] = key.carrier.0;
-    slice_of(&bytes[..=text.len()])
+    u16::from(stable_hash_with(key.number.as_str().as_bytes(), key.carrier.0).to_le_bytes()[0])
 }
 
 /// Where an entry stands, from its insertion until its removal.
@@ -67,6 +63,15 @@ const SEGMENT_LINES: usize = 1024;
 struct Entry<V> {
     key: Packed,
     value: V,
+}
+
+/// A key as the table knows it.
+#[derive(Clone, Copy)]
+struct Hashed {
+    /// None: it does not fit.
+    packed: Option<Packed>,
+    slice: u16,
+    hash: u32,
 }
 
 /// A key on its way to its slot.
@@ -126,7 +131,7 @@ impl<V> Index<V> {
 
     /// The slot of a key.
     pub fn get(&self, key: &NumberKey) -> Option<Slot> {
-        self.find(&self.query(key), key)
+        self.find(&self.query(self.hashed(key)), key)
     }
 
     /// The slots of many keys: replaces `slots` by one answer per key, in their order. Keys may repeat. What is found is on
@@ -138,17 +143,20 @@ impl<V> Index<V> {
     ) {
         slots.clear();
         let mut keys = keys.into_iter();
+        let mut hashed: SmallVec<[(&NumberKey, Hashed); GROUP]> = SmallVec::new();
         let mut group: SmallVec<[(&NumberKey, Query<'_>, Option<u32>); GROUP]> = SmallVec::new();
         loop {
-            // Three rounds, so that what one asks for has come when the next one reads it.
-            group.extend(keys.by_ref().take(GROUP).map(|key| {
-                let query = self.query(key);
+            // Four rounds, so that what one asks for has come when the next one reads it. The first only computes: the second
+            // is then so short that the processor waits for many entries of the directory at a time.
+            hashed.extend(keys.by_ref().take(GROUP).map(|key| (key, self.hashed(key))));
+            if hashed.is_empty() {
+                return;
+            }
+            group.extend(hashed.drain(..).map(|(key, hashed)| {
+                let query = self.query(hashed);
                 query.at.prefetch();
                 (key, query, None)
             }));
-            if group.is_empty() {
-                return;
-            }
             for (_, query, candidate) in &mut group {
                 *candidate = query.at.candidate();
                 if let Some(slot) = *candidate {
@@ -165,10 +173,9 @@ impl<V> Index<V> {
 
     /// Adds an entry. Panics when the key is there already.
     pub fn insert(&mut self, key: NumberKey, value: V) -> Slot {
-        let packed = Packed::of(&key);
-        let (slice, hash) = self.hashes(&key, packed);
-        let query = Query { packed, at: self.table.whereabouts(slice, hash) };
-        assert!(self.find(&query, &key).is_none(), "{key:?} is in the index already");
+        let hashed = self.hashed(&key);
+        let Hashed { packed, slice, hash } = hashed;
+        assert!(self.find(&self.query(hashed), &key).is_none(), "{key:?} is in the index already");
         let entry = Some(Entry { key: packed.unwrap_or_else(|| self.stored.put(key)), value });
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -189,7 +196,7 @@ impl<V> Index<V> {
     /// Takes an entry out. Its slot may serve another one from now on. Panics when there is none.
     pub fn remove(&mut self, slot: Slot) -> (NumberKey, V) {
         let key = self.key(slot);
-        let (slice, hash) = self.hashes(&key, Packed::of(&key));
+        let Hashed { slice, hash, .. } = self.hashed(&key);
         self.table.remove(slice, hash, slot.0);
         self.free.push(slot);
         let entry = self.entries.get_mut(slot.position()).take().expect("looked at above");
@@ -228,22 +235,21 @@ impl<V> Index<V> {
         self.entries.get(slot.position()).as_ref().expect(FREE)
     }
 
-    /// The slice of a key, and its hash in there.
-    #[inline]
-    fn hashes(&self, key: &NumberKey, packed: Option<Packed>) -> (u16, u32) {
+    /// Never a call: what it gives back would be written to memory in other pieces than it is read.
+    #[inline(always)]
+    fn hashed(&self, key: &NumberKey) -> Hashed {
+        let packed = Packed::of(key);
         let hash = match packed {
             Some(packed) => self.hasher.hash_one(packed.bits()),
             None => self.hasher.hash_one(key),
         };
-        let hash = (hash >> 32) as u32;
         // The table takes zero for a free place.
-        (slice_of_key(key), hash.max(1))
+        let hash = ((hash >> 32) as u32).max(1);
+        Hashed { packed, slice: slice_of_key(key), hash }
     }
 
     #[inline]
-    fn query(&self, key: &NumberKey) -> Query<'_> {
-        let packed = Packed::of(key);
-        let (slice, hash) = self.hashes(key, packed);
+    fn query(&self, Hashed { packed, slice, hash }: Hashed) -> Query<'_> {
         Query { packed, at: self.table.whereabouts(slice, hash) }
     }
 

@@ -99,10 +99,24 @@ impl Packed {
     }
 }
 
-/// Eight bytes, the first one on top.
+/// The words of a text and of the filler behind it, the first byte on top; the text has at most as many bytes. They are put
+/// together in registers: a copy would be written in other pieces than it is read, and reading waits for that.
 #[inline]
-fn word(bytes: &[u8; 32], at: usize) -> u64 {
-    u64::from_be_bytes(bytes[8 * at..8 * at + 8].try_into().expect("8 bytes"))
+fn words<const COUNT: usize>(text: &[u8], filler: u8) -> [u64; COUNT] {
+    let load = |at: usize| u64::from_be_bytes(*text[at..].first_chunk().expect("8 bytes"));
+    let Some(last) = text.len().checked_sub(8) else {
+        let mut short = [filler; 8];
+        short[..text.len()].copy_from_slice(text);
+        let mut words = [each(filler); COUNT];
+        words[0] = u64::from_be_bytes(short);
+        return words;
+    };
+    std::array::from_fn(|word| {
+        // Behind the last word of the text the bytes that were loaded too early are shifted out.
+        let from = (8 * word).min(last);
+        let early = 8 * (8 * word - from);
+        if early < 64 { load(from) << early | each(filler) & ((1 << early) - 1) } else { each(filler) }
+    })
 }
 
 const fn each(byte: u8) -> u64 {
@@ -112,13 +126,11 @@ const fn each(byte: u8) -> u64 {
 /// 20 × 6 bits above the carrier's 8.
 #[inline]
 fn characters(text: &[u8]) -> Option<u128> {
-    let mut padded = [b' '; 32];
-    padded[..text.len()].copy_from_slice(text);
     let mut sixes = [0; 3];
     let (mut alien, mut count) = (0, 0);
-    for (at, six) in sixes.iter_mut().enumerate() {
+    for (word, six) in words::<3>(text, b' ').into_iter().zip(&mut sixes) {
         // Numbers are printable ASCII, so no byte borrows from the next.
-        let codes = word(&padded, at) - each(b' ');
+        let codes = word - each(b' ');
         alien |= codes & each(0x40);
         count += ((codes + each(0x3f)) & each(0x40)).count_ones();
         let twos = (codes & 0x3f00_3f00_3f00_3f00) >> 2 | codes & 0x003f_003f_003f_003f;
@@ -138,11 +150,9 @@ fn digits(text: &[u8]) -> Option<u128> {
     if text.len() > DIGITS_MAX || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let mut padded = [b'/'; 32];
-    padded[..text.len()].copy_from_slice(text);
     let mut number = 0;
-    for at in 0..4 {
-        let codes = word(&padded, at) - each(b'/');
+    for word in words::<4>(text, b'/') {
+        let codes = word - each(b'/');
         let twos = (codes & 0x0f00_0f00_0f00_0f00) >> 4 | codes & 0x000f_000f_000f_000f;
         let fours = (twos & 0x00ff_0000_00ff_0000) >> 8 | twos & 0x0000_00ff_0000_00ff;
         let eight = (fours >> 32) << 16 | fours & 0xffff;

@@ -5,10 +5,11 @@
 //! Always true: nothing here knows a carrier's rules, a file, a topic's broker or a clock.
 //!
 //! Suggested reading order: `ids`, `time`, `milestone`, `scan`, `status`, `command`, `output`, `topic`,
-//! `fc`, `settings`; `short` serves `time` and `topic`.
+//! `fc`, `settings`; `short` serves `time` and `topic`, `hash` what is written into the state.
 
 mod command;
 mod fc;
+mod hash;
 mod ids;
 mod milestone;
 mod output;
@@ -21,6 +22,7 @@ mod topic;
 
 pub use command::*;
 pub use fc::{FcConfigError, Fcs, LocalDay};
+pub use hash::{stable_hash, stable_hash_with};
 pub use ids::*;
 pub use milestone::*;
 pub use output::*;

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Effect, EventTime, FcId, NumberKey};
+use super::{Effect, EventTime, FcId, NumberKey, stable_hash};
 
 /// The identity of a scan: the hash of its `scan_id`, else of its content. Stable: it is written into the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,17 +41,6 @@ impl ScanId {
         parts.extend(place.iter().map(|part| part.as_bytes()));
         ScanId(stable_hash(&parts))
     }
-}
-
-/// A hash that stays the same across versions and machines; each part is hashed with its length.
-pub fn stable_hash(parts: &[&[u8]]) -> u64 {
-    let mut hash = 0x646f_636b_7369_6465_u64;
-    for part in parts {
-        let mixed = rapidhash::v3::rapidhash_v3(part) ^ (part.len() as u64).rotate_left(32);
-        hash = (hash.rotate_left(23) ^ mixed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
-    }
-    hash
 }
 
 /// One scan of one number.

@@ -312,6 +312,8 @@ fn the_metrics_are_those_of_the_list(served: &Served) {
         ("dockside_shipments", 1.0),
         ("dockside_numbers", 1.0),
         ("dockside_index_extra_lines", 0.0),
+        ("dockside_learned_elements_total{form=\"own\",outcome=\"hit\"}", 1.0),
+        ("dockside_learned_steps_total{change=\"learned\",form=\"own\"}", 1.0),
         ("dockside_clock_off_seconds", 0.0),
         ("dockside_lag_records{lane=\"hops\",partition=\"3\"}", 0.0),
         ("dockside_resident_bytes", 1.0),

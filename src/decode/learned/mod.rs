@@ -41,6 +41,16 @@ pub struct LearnedCounts {
     pub evicted: u64,
 }
 
+impl LearnedCounts {
+    /// Adds another reader's.
+    pub fn add(&mut self, other: LearnedCounts) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.learned += other.learned;
+        self.evicted += other.evicted;
+    }
+}
+
 /// What was learned of a feed, and the reader that uses it.
 #[derive(Debug)]
 pub(crate) struct Learned {

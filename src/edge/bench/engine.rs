@@ -16,7 +16,7 @@ use super::{Bar, Budget, Line, Options};
 use crate::decode::Decoder;
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::feeder::Feeder;
-use crate::engine::log::{Broker, LogError, Outbox, Sim};
+use crate::engine::log::{Broker, LogError, Outbox, Ram};
 use crate::engine::worker::WorkerConfig;
 use crate::model::{Lane, Topic};
 use crate::stations::{
@@ -196,7 +196,7 @@ const PARTITIONS: u32 = 4;
 
 /// The seconds that so many workers take for a stormy world that is all there when they begin.
 fn with_crew(options: &Options, workers: u32) -> Result<f64, LogError> {
-    let log = Sim::new(PARTITIONS);
+    let log = Ram::log(PARTITIONS);
     let config = WorldConfig {
         activity: Activity::Hot,
         weather: Weather::Stormy,
@@ -204,7 +204,9 @@ fn with_crew(options: &Options, workers: u32) -> Result<f64, LogError> {
         ..WorldConfig::new(options.seed, options.sizes.scans)
     };
     append_all(&log, config)?;
-    let worker_config = WorkerConfig { clock: ClockSource::Input, ..WorkerConfig::default() };
+    // All is there when they begin: what is drained need not wait for its epoch to grow old.
+    let worker_config =
+        WorkerConfig { clock: ClockSource::Input, close_when_drained: true, ..WorkerConfig::default() };
     let rules = Arc::new(Rules::embedded());
     let (crew, took) = timed(|| -> Result<Crew, LogError> {
         let crew = Crew::start(&log, &rules, &worker_config, "bench", workers, &nobody())?;

@@ -19,6 +19,7 @@ pub use self::buckets::{BOUNDS_S, Buckets};
 pub use self::watched::Watched;
 use super::clock::elapsed_us;
 use super::process::locked;
+use crate::decode::LearnedCounts;
 use crate::engine::log::{Log, Positions};
 use crate::engine::worker::{EpochReport, Worker};
 use crate::model::{CarrierId, Lane, NumberKey, Partition, Settings, ShipmentId, Timestamp};
@@ -57,6 +58,8 @@ pub struct Shown {
     pub gauges: Gauges,
     /// Lines of their indexes beyond the first of each that finding every number once would read.
     pub index_extra_lines: u64,
+    /// What the decoder's learned reader did: for feeds in the contract's own form, and for those with a profile.
+    pub learned: [LearnedCounts; 2],
     /// R24: what they heard of carriers' feeds.
     pub feeds: BTreeMap<CarrierId, Feed>,
     /// The stream time of the one that is furthest behind; none: there is none.
@@ -294,6 +297,7 @@ impl Desk {
             shown.stream_time = Some(shown.stream_time.map_or(reached, |time| time.min(reached)));
         }
         self.shown_us.store(elapsed_us(), Ordering::Relaxed);
+        shown.learned = [worker.decoder().learned_counts(), worker.decoder().learned_feeds_counts()];
         shown.repairs = worker.repairs();
         shown.lost = worker.lost();
         self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });

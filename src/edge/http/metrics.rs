@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Site, Told};
 use crate::carriers::Catalogue;
+use crate::decode::LearnedCounts;
 use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown, feeds};
 use crate::edge::process::resident_bytes;
 use crate::model::{CarrierId, DeadLetterReason, Lane, Partition, SECOND_MS};
@@ -93,6 +94,7 @@ fn write(told: &Told, page: &mut Page) {
     page.one("dockside_epochs_total", "counter", "Committed epochs.", sum(|desk| &desk.epochs));
     page.one("dockside_epochs_undone_total", "counter", "Epochs taken back.", sum(|desk| &desk.undone));
     scans(&shown, &told.rules.catalogue, page);
+    learned(&shown, page);
     lag(told, &shown, page);
     page.buckets("dockside_commit_seconds", "How long commits took.", desks, |desk| &desk.commit);
     page.buckets("dockside_epoch_seconds", "From an epoch's first record to its commit.", desks, |desk| {
@@ -265,6 +267,30 @@ fn scans(shown: &[Shown], catalogue: &Catalogue, page: &mut Page) {
             ("dead_lettered", counts.dead_lettered),
         ] {
             page.sample(&format!("{{feed=\"{name}\",kind=\"{kind}\"}}"), count);
+        }
+    }
+}
+
+/// What the learned reader of JSON did, for feeds in the contract's own form and for those with a profile.
+fn learned(shown: &[Shown], page: &mut Page) {
+    let of = |form: usize| {
+        let mut counts = LearnedCounts::default();
+        shown.iter().for_each(|shown| counts.add(shown.learned[form]));
+        counts
+    };
+    let forms = [("own", of(0)), ("profile", of(1))];
+    let help = "Elements by whether the learned reader knew their shape; a miss is read by the general one.";
+    page.family("dockside_learned_elements_total", "counter", help);
+    for (form, counts) in forms {
+        for (outcome, count) in [("hit", counts.hits), ("miss", counts.misses)] {
+            page.sample(&format!("{{form=\"{form}\",outcome=\"{outcome}\"}}"), count);
+        }
+    }
+    let help = "Steps between two values that were learned, and forgotten for others to be learned.";
+    page.family("dockside_learned_steps_total", "counter", help);
+    for (form, counts) in forms {
+        for (change, count) in [("learned", counts.learned), ("evicted", counts.evicted)] {
+            page.sample(&format!("{{change=\"{change}\",form=\"{form}\"}}"), count);
         }
     }
 }
