@@ -3,44 +3,38 @@
 # fast they were, and whether they came to the same.
 #
 #   benches/peers/run.sh [--scans N] [--boxes N] [--seed S] [--partitions P] [--workers W] [--only NAME,NAME...]
+#                        [--figures FILE]
 #
-# The names are count, dockside, obvious, streams-memory and streams-rocksdb. Wants cargo, Java 17 and Maven, and about
+# The names are count, dockside, obvious, streams-memory and streams-rocksdb. Into FILE go name, wall seconds, CPU seconds and
+# peak MiB of each, separated by tabs. Wants cargo, Java 17 and Maven, and about
 # 5 GB of memory. README.md beside it says what each program does.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
 scans=500000 boxes=35000 seed=1 partitions=8 workers=$(nproc)
-only=count,dockside,obvious,streams-memory,streams-rocksdb
+only=count,dockside,obvious,streams-memory,streams-rocksdb figures=
 while (($#)); do
     case $1 in
-    --scans | --boxes | --seed | --partitions | --workers | --only)
+    --scans | --boxes | --seed | --partitions | --workers | --only | --figures)
         (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
         printf -v "${1#--}" '%s' "$2"
         shift 2
         ;;
     *)
-        sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
         exit 2
         ;;
     esac
 done
 wants() { [[ ,$only, == *,$1,* ]]; }
 
-# Errors say enough.
-export RUST_BACKTRACE=0
+# shellcheck source=common.sh
+source "$here/common.sh"
 
-say() { printf '== %s\n' "$*" >&2; }
-
-# 1. The programs. TLS is left out: the broker is on this machine.
-say "building"
-(cd "$root" && cargo build -q --release --locked --no-default-features --features edge --bin dockside \
-    --example peer-count --example peer-obvious --example peer-referee)
-built=${CARGO_TARGET_DIR:-$root/target}/release
-libs=$("$root/tests/kafka/fetch.sh")
-if [[ $only == *streams* ]]; then
-    mvn -q -B -Dstyle.color=never -f "$here/streams/pom.xml" compile dependency:copy-dependencies >&2
-fi
+# 1. The programs.
+build --bin dockside --example peer-count --example peer-obvious --example peer-referee
+if [[ $only == *streams* ]]; then build_streams; fi
 
 # 2. A broker that ends with this script, however it ends: its stdin closes.
 dir=$(mktemp -d)
@@ -62,14 +56,6 @@ until [[ -s $dir/port ]]; do
     sleep 0.1
 done
 bootstrap=127.0.0.1:$(cat "$dir/port")
-
-# topic NAME: one for a peer's outputs. The world's times may lie ahead of the broker's clock.
-topic() {
-    java -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$libs/*" \
-        org.apache.kafka.tools.TopicCommand --bootstrap-server "$bootstrap" --create --topic "$1" \
-        --partitions "$partitions" --replication-factor 1 --config compression.type=producer \
-        --config retention.ms=-1 --config message.timestamp.after.max.ms=9223372036854775807 >/dev/null
-}
 
 # 3. The inputs, once for all.
 cat >"$dir/dockside.toml" <<TOML
@@ -102,7 +88,6 @@ say "generating $scans scans of about $boxes boxes"
 "$built/dockside" generate -c "$dir/dockside.toml" --scans "$scans" --plain "$boxes" --seed "$seed" >&2
 
 # 4. One program after the other.
-referee() { "$built/examples/peer-referee" --bootstrap "$bootstrap" "$@"; }
 # measure NAME REFEREE-ARGUMENT... -- COMMAND...
 measure() {
     local name=$1
@@ -143,9 +128,7 @@ for store in memory rocksdb; do
     measure "$name" --group "peers.$name." \
         --topics "peers.commands,peers.scans,peers.$name.registrations,peers.$name.box-events" \
         --outputs "peers.$name.receiving-plan" -- \
-        java -Xms1g -Xmx4g -XX:+UseParallelGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
-        -cp "$here/streams/target/classes:$here/streams/target/libs/*" \
-        peers.Main "$bootstrap" peers. "peers.$name." "$workers" "$store" "$dir/stores"
+        "${STREAMS[@]}" "$bootstrap" peers. "peers.$name." "$workers" "$store" "$dir/stores"
     came_to "$name" --box-events "peers.$name.box-events"
 done
 
@@ -174,3 +157,4 @@ while IFS=$'\t' read -r name told different _; do
     fi
 done <"$dir/transitions"
 say "all came to the same box transitions"
+if [[ -n $figures ]]; then cp "$dir/figures" "$figures"; fi

@@ -176,7 +176,7 @@ pub(super) fn scaling(options: &Options, plots: &mut Vec<Plot>) -> Result<Vec<Li
         }
     }
     let (one, two) = (super::measure::median(&one), super::measure::median(&two));
-    let scans = options.sizes.scans;
+    let scans = options.sizes.scaling_scans;
     plots.push(
         Plot::lines("workers", "Scans by the number of workers (hot world, in memory)", "workers", "scans/s")
             .with("dockside", vec![(1.0, per_second(scans, one)), (2.0, per_second(scans, two))]),
@@ -201,7 +201,7 @@ fn with_crew(options: &Options, workers: u32) -> Result<f64, LogError> {
         activity: Activity::Hot,
         weather: Weather::Stormy,
         partitions: PARTITIONS,
-        ..WorldConfig::new(options.seed, options.sizes.scans)
+        ..WorldConfig::new(options.seed, options.sizes.scaling_scans)
     };
     append_all(&log, config)?;
     // All is there when they begin: what is drained need not wait for its epoch to grow old.
@@ -214,7 +214,7 @@ fn with_crew(options: &Options, workers: u32) -> Result<f64, LogError> {
         Ok(crew)
     });
     let counters = crew?.stop()?;
-    assert_eq!(counters.read, options.sizes.scans, "every scan was read");
+    assert_eq!(counters.read, options.sizes.scaling_scans, "every scan was read");
     Ok(took)
 }
 

@@ -5,7 +5,7 @@
 //!
 //! What the memory allows is measured as one read of each of many random lines of 64 bytes, as many as the index has
 //! entries. The reads do not depend on each other, so the processor has as many of them under way as it can: that is what
-//! prefetching gets. Both lie in ordinary pages of the system's allocator.
+//! prefetching gets. Both ask for large pages in the same way.
 
 use std::hint::black_box;
 
@@ -16,6 +16,7 @@ use super::measure::{Duel, figure, machine, median, ns_each, per_second, timed, 
 use super::plot::Plot;
 use super::tables::{Ours, Queries, Table, filled, mix};
 use super::{Bar, Budget, Line, Options};
+use crate::index::memory::prefer_large_pages;
 
 const AGAINST_U128: Bar = Bar::at_least(Budget::B2, "against DashMap<u128, u64>", 2.5, "x");
 const AGAINST_STRING: Bar = Bar::at_least(Budget::B2, "against DashMap<String, u64>", 9.0, "x");
@@ -109,7 +110,9 @@ struct Lines {
 
 impl Lines {
     fn new(options: &Options, count: u64) -> Lines {
-        let lines: Vec<[u64; 8]> = (0..count).map(|n| [n; 8]).collect();
+        let mut lines: Vec<[u64; 8]> = Vec::with_capacity(usize::try_from(count).expect("64-bit"));
+        prefer_large_pages(lines.spare_capacity_mut());
+        lines.extend((0..count).map(|n| [n; 8]));
         let asked = options.sizes.queries.next_multiple_of(BATCH as u64);
         let order = (0..asked).map(|at| mix(options.seed ^ mix(at)) % count);
         let order: Vec<u32> = order.map(|n| u32::try_from(n).expect("fewer than 2^32 lines")).collect();

@@ -206,6 +206,8 @@ pub struct Options {
     pub seed: u64,
     /// A broker, as `host:port`.
     pub bootstrap: Option<String>,
+    /// `benches/peers` of a checkout.
+    pub peers: Option<std::path::PathBuf>,
 }
 
 /// How much of everything is measured.
@@ -227,8 +229,10 @@ pub struct Sizes {
     pub boxes: u64,
     /// B5: boxes that are registered.
     pub station_boxes: u64,
-    /// B5, scaling, B12: scans of a world.
+    /// B5, B12: scans of a world.
     pub scans: u64,
+    /// Scaling: scans of a world. With few, beginning and ending are most of it.
+    pub scaling_scans: u64,
     /// B12: how long an idle worker is watched, in seconds.
     pub idle_s: u64,
     /// B6, B8: scans of a world on Kafka.
@@ -257,6 +261,7 @@ impl Sizes {
         boxes: 25_000_000,
         station_boxes: 10_000_000,
         scans: 2_000_000,
+        scaling_scans: 2_000_000,
         idle_s: 20,
         kafka_scans: 1_000_000,
         kafka_rounds: 5,
@@ -277,6 +282,7 @@ impl Sizes {
         boxes: 250_000,
         station_boxes: 1_000_000,
         scans: 200_000,
+        scaling_scans: 1_000_000,
         idle_s: 4,
         kafka_scans: 100_000,
         kafka_rounds: 3,
@@ -299,6 +305,7 @@ impl Sizes {
             boxes: n,
             station_boxes: n,
             scans: n,
+            scaling_scans: n,
             idle_s: 1,
             kafka_scans: n,
             kafka_rounds: 1,

@@ -23,7 +23,8 @@ use crate::edge::problem::{Exit, Failure, Problem};
     a broker for trying out (--bootstrap): topics are made under a prefix that begins with\n       \
     dockside-bench- and are left there\n  \
     B7, and the peer of B11\n       \
-    the same job on Kafka Streams (Java), which this program does not bring\n\
+    the same job on Kafka Streams: benches/peers of a checkout (--peers), cargo, Java 17, Maven\n       \
+    and 5 GB of memory; B7 brings a broker of its own\n\
 What is missing has a line that says so, and neither passes nor fails.\n\n\
 Example:\n  dockside bench --quick\n  \
     dockside bench --quick --only B6,B8,B9 --bootstrap localhost:9092 --plots plots"
@@ -44,6 +45,9 @@ pub(super) struct BenchArgs {
     /// A broker for trying out, as host:port.
     #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
+    /// benches/peers of a checkout, for B7 and the peer of B11.
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
     /// Writes plots into this directory, as SVG.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -100,7 +104,13 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Failure> {
     if cfg!(debug_assertions) {
         tell("this is no release build: its figures mean nothing");
     }
-    let options = Options { only, sizes, seed: args.seed, bootstrap: args.bootstrap.clone() };
+    let options = Options {
+        only,
+        sizes,
+        seed: args.seed,
+        bootstrap: args.bootstrap.clone(),
+        peers: args.peers.clone(),
+    };
     let mut telling =
         Telling { out: Out::stdout(), is_streamed: args.format == Written::Ndjson, failure: None };
     let (mut lines, plots) = measure(&options, &mut telling).map_err(|error| log_failure(&error))?;

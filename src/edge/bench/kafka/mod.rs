@@ -5,6 +5,7 @@
 
 mod plan_lines;
 mod restart;
+mod streams;
 mod worlds;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,16 +20,13 @@ use crate::engine::log::LogError;
 const PARTITIONS: u32 = 4;
 
 const NO_BROKER: &str = "a broker: --bootstrap HOST:PORT";
-const NO_STREAMS: &str = "the same job on Kafka Streams, which this program does not bring";
-
-const SCAN_STATION: Bar = Bar::at_least(Budget::B7, "scan station, against Kafka Streams", 20.0, "x");
-const WHOLE_JOB: Bar = Bar::at_least(Budget::B7, "whole job, against Kafka Streams", 20.0, "x");
 
 /// The lines of one budget.
 pub(super) fn lines(budget: Budget, options: &Options, plots: &mut Vec<Plot>) -> Result<Vec<Line>, LogError> {
     let bars: &[Bar] = match budget {
         Budget::B6 => &[worlds::HOT, worlds::REAL],
-        Budget::B7 => return Ok([SCAN_STATION, WHOLE_JOB].map(|bar| bar.missing(NO_STREAMS)).into()),
+        // It brings a broker of its own.
+        Budget::B7 => return streams::cpu_per_scan(options),
         Budget::B8 => &[worlds::BATCHED],
         Budget::B9 => &[plan_lines::HALF, plan_lines::MOST],
         Budget::B10 => &[restart::LOADED, restart::COMMITTED],

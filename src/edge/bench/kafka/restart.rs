@@ -17,7 +17,8 @@ use super::super::measure::{figure, machine, median, per_second, rounded, second
 use super::super::memory::BOXES_EACH;
 use super::super::{Bar, Budget, Line, Options};
 use super::plan_lines::{enter, send_scan};
-use super::{NO_STREAMS, PARTITIONS, own_topics};
+use super::streams::{self, NO_PEERS};
+use super::{PARTITIONS, own_topics};
 use crate::edge::clock::{self, elapsed_us};
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::kafka::{KafkaBroker, KafkaConfig, Sender};
@@ -35,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A service that has not answered for so long never will.
 const PATIENCE_US: u64 = 600_000_000;
 
-fn failed(what: &str, error: impl std::fmt::Display) -> LogError {
+pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> LogError {
     LogError { what: what.to_owned(), why: error.to_string(), refused: false }
 }
 
@@ -122,7 +123,7 @@ pub(super) fn from_kafka(bootstrap: &str, options: &Options) -> Result<Vec<Line>
         let broker = KafkaBroker::open(&KafkaConfig { group_id: group, ..config.clone() })?;
         took.push(restored(&broker, &rules, boxes)?);
     }
-    let detail = json!({
+    let mut detail = json!({
         "dockside_boxes_per_s": per_second(boxes, median(&took)),
         "seconds": rounded(median(&took)),
         "boxes": boxes,
@@ -131,7 +132,15 @@ pub(super) fn from_kafka(bootstrap: &str, options: &Options) -> Result<Vec<Line>
         "rounds": ROUNDS,
         "machine": machine(),
     });
-    Ok(vec![RESTORED.missing_with(NO_STREAMS, detail)])
+    if boxes < 10_000_000 {
+        detail["smaller_than_the_budget"] = json!({ "boxes": 10_000_000 });
+    }
+    let Some(peers) = &options.peers else { return Ok(vec![RESTORED.missing_with(NO_PEERS, detail)]) };
+    let (entries, seconds) = streams::restored(peers, bootstrap, &config.topic_prefix)?;
+    detail["streams_boxes_per_s"] = json!(per_second(boxes, seconds));
+    detail["streams_seconds"] = json!(rounded(seconds));
+    detail["streams_entries"] = json!(entries);
+    Ok(vec![RESTORED.measured(seconds / median(&took), detail)])
 }
 
 /// The seconds of the turn in which a new worker takes up all partitions.
