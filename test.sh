@@ -96,6 +96,13 @@ else
     SKIPPED+=("crates that are known (cargo install --locked cargo-vet)")
 fi
 
+if cargo +nightly miri --version >/dev/null 2>&1; then
+    # Small sizes: the tests know that they run there.
+    step "unsafe code under Miri" env MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --no-default-features --lib -- index:: decode::lanes
+else
+    SKIPPED+=("unsafe code under Miri (rustup +nightly component add miri)")
+fi
+
 say "summary"
 printf 'passed   %s\n' "${DONE[@]}"
 if ((${#SKIPPED[@]})); then printf 'skipped  %s\n' "${SKIPPED[@]}"; fi

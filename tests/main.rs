@@ -15,6 +15,9 @@ mod http;
 #[cfg(feature = "edge")]
 mod profiles;
 
+/// What a scan costs in allocations.
+mod allocations;
+
 /// What must not be in the sources.
 mod tidy;
 

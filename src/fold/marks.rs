@@ -64,7 +64,7 @@ impl Sighting {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marks {
     /// Sorted by milestone and place.
     spans: Vec<PlacedSpan>,
@@ -72,6 +72,20 @@ pub(super) struct Marks {
     sightings: Vec<Sighting>,
     /// Sorted. Never forgotten but by the bound, even when the sighting goes.
     retracted: Vec<ScanId>,
+}
+
+impl Clone for Marks {
+    fn clone(&self) -> Marks {
+        let Marks { spans, sightings, retracted } = self;
+        Marks { spans: spans.clone(), sightings: sightings.clone(), retracted: retracted.clone() }
+    }
+
+    /// Uses the memory that it has.
+    fn clone_from(&mut self, source: &Marks) {
+        self.spans.clone_from(&source.spans);
+        self.sightings.clone_from(&source.sightings);
+        self.retracted.clone_from(&source.retracted);
+    }
 }
 
 impl Marks {

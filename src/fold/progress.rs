@@ -20,12 +20,24 @@ use super::words::Words;
 use crate::model::{EventTime, FcId, Flag, Milestone, Scan, ScanId};
 
 /// What is known about one number at one carrier.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Progress {
     words: Words<WORDS_INLINE>,
     /// None when it would be empty.
     marks: Option<Box<Marks>>,
+}
+
+impl Clone for Progress {
+    fn clone(&self) -> Progress {
+        Progress { words: self.words.clone(), marks: self.marks.clone() }
+    }
+
+    /// Uses the memory that it has.
+    fn clone_from(&mut self, source: &Progress) {
+        self.words.clone_from(&source.words);
+        self.marks.clone_from(&source.marks);
+    }
 }
 
 /// What joining a scan did.
@@ -59,6 +71,11 @@ pub(super) struct Seen<'a> {
 }
 
 impl Progress {
+    /// Whether there is more than what stands in one row: a copy then takes memory of its own.
+    pub fn has_marks(&self) -> bool {
+        self.marks.is_some()
+    }
+
     /// Adds what a scan says. A scan before the floor belongs to an earlier life and leaves no trace.
     pub fn join_scan(&mut self, scan: &Scan) -> Joined {
         let at = scan.event_time;

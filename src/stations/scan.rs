@@ -252,6 +252,8 @@ pub struct ScanStation {
     epoch: u64,
     settling: u64,
     slots: Vec<Option<Slot>>,
+    /// Where scans are tried: without marks, and with.
+    copies: [Progress; 2],
 }
 
 impl ScanStation {
@@ -266,6 +268,7 @@ impl ScanStation {
             epoch: 1,
             settling: 1,
             slots: Vec::new(),
+            copies: Default::default(),
         }
     }
 
@@ -340,8 +343,10 @@ impl ScanStation {
         if number.progress.floor().is_some_and(|floor| scan.event_time < floor) {
             return counters.ignore(Ignored::EarlierLife);
         }
-        let mut progress = number.progress.clone();
-        let joined = progress.join_scan(scan);
+        // Most scans say nothing new: whether this one does is tried on a copy that has its memory already.
+        let copy = &mut self.copies[usize::from(number.progress.has_marks())];
+        copy.clone_from(&number.progress);
+        let joined = copy.join_scan(scan);
         counters.bounds_hit += u64::from(joined.evicted > 0);
         let is_parked = !number.known;
         if number.serves(scan.event_time) {
@@ -361,6 +366,7 @@ impl ScanStation {
         if !joined.changed && !is_parked {
             return;
         }
+        let progress = copy.clone();
         self.touch(slot);
         let number = self.index.value_mut(slot);
         if is_parked {

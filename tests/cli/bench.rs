@@ -55,7 +55,7 @@ fn what_needs_a_broker_says_so() {
     let budgets: Vec<&str> = lines.iter().filter_map(|line| line["budget"].as_str()).collect();
     assert_eq!(budgets, ["B6", "B6", "B7", "B7", "B8", "B9", "B9", "B10", "B10", "B11"]);
     for line in &lines {
-        let wanted = if line["budget"] == "B7" { "Kafka Streams" } else { "--bootstrap HOST:PORT" };
+        let wanted = if line["budget"] == "B7" { "--peers benches/peers" } else { "--bootstrap HOST:PORT" };
         assert!(line["missing"].as_str().expect("a reason").contains(wanted), "{line}");
         assert!(line["measured"].is_null() && line["pass"].is_null(), "{line}");
     }
@@ -68,7 +68,7 @@ fn people_get_a_table() {
     let rows: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(rows.len(), 2 + 4, "{}", ran.stdout);
     assert!(rows[0].starts_with("| budget ") && rows[1].starts_with("|---"), "{}", ran.stdout);
-    assert!(rows[2].contains("needs the same job on Kafka Streams"), "{}", ran.stdout);
+    assert!(rows[2].contains("needs the peers of a checkout"), "{}", ran.stdout);
     for row in &rows[4..] {
         assert!(row.starts_with("| B12 ") && (row.contains("held") || row.contains("missed")), "{row}");
     }

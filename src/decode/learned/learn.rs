@@ -150,6 +150,8 @@ impl<'t> Learner<'t, '_> {
             return Some(());
         }
         let value = match self.role() {
+            // A list of texts: one in its place is of a wrong kind.
+            Role::Field(Field::Retracts) if self.within.last() != Some(&Within::Retracts) => return None,
             Role::Field(field) => Value::Text(field),
             Role::Other => Value::OtherText,
             Role::Location | Role::Appointment => return None,

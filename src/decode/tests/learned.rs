@@ -150,6 +150,43 @@ fn a_general_decoder_learns_nothing() {
     assert_eq!(decoder.learned_counts(), LearnedCounts::default());
 }
 
+#[test]
+fn a_field_of_a_wrong_kind_is_judged_alike_whoever_reads_it() {
+    let kinds =
+        ["null", "true", "7", "-0", r#""x""#, "[]", r#"["x"]"#, "[7]", r#"[["x"]]"#, "{}", r#"{"x":"y"}"#];
+    let fields = [
+        "scan_id",
+        "carrier",
+        "tracking_id",
+        "code",
+        "code_set",
+        "milestone",
+        "event_time",
+        "reason",
+        "eta",
+        "description",
+        "retracts",
+        "location",
+        "appointment",
+        "x",
+    ];
+    let inner = [("location", "city"), ("location", "fc"), ("appointment", "start"), ("x", "carrier")];
+    for kind in kinds {
+        let outer = fields.map(|field| format!(r#""{field}":{kind}"#));
+        let inner = inner.map(|(field, key)| format!(r#""{field}":{{"{key}":{kind}}}"#));
+        for field in outer.iter().chain(&inner) {
+            let message = format!(r#"{{{field},"y":"z"}}"#);
+            let (mut learned, mut general) = (Decoder::new(), Decoder::general());
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            for round in 0..3 {
+                shown(&mut learned, message.as_bytes(), &mut one);
+                shown(&mut general, message.as_bytes(), &mut other);
+                assert_eq!(one, other, "{message}, round {round}");
+            }
+        }
+    }
+}
+
 /// SplitMix64: a million cases want a quick one.
 struct Dice(u64);
 
