@@ -71,6 +71,10 @@ if [[ -x tests/kafka/fetch.sh ]]; then
     fi
 fi
 
+# What the image's root is put together with: a list of what the binary is made of, and authorities' certificates.
+install 'command -v python3' python3 || missing python3 "install python3"
+install '[[ -f /etc/ssl/certs/ca-certificates.crt ]]' ca-certificates || missing "authorities' certificates" "install ca-certificates"
+
 # 3. The code: form, the border of the core, lints, and then everything that can be run.
 step "format" cargo fmt --check
 step "core purity" cargo check --locked --lib --no-default-features
