@@ -5,7 +5,8 @@
 //! again: the next call has a new thread.
 //!
 //! The client promises to keep its timeouts. It does not when a broker leaves its list while a request to it waits for an
-//! answer: `rd_kafka_send_offsets_to_transaction` then waits for ever (seen with 2.12.1).
+//! answer: `rd_kafka_send_offsets_to_transaction` then waits for ever; nor when a membership ends while its consumer is closed:
+//! `rd_kafka_assign` does then (both seen with 2.12.1).
 
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;

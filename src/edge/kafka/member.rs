@@ -5,11 +5,12 @@
 //!   a lane when its queue is full: no lane can fill another's memory, and none is read before it is polled;
 //! - a rebalance is noted by the callback and carried out here: what is given is taken up at the group's stable
 //!   positions, a revocation is reported first and completed by the next poll;
-//! - queues are let go before the consumer is closed, else closing would wait for ever;
+//! - queues are let go before the consumer is closed, else closing would wait for ever; nobody waits longer than
+//!   [`CLOSING`] for it;
 //! - a record is handed on once: what was fetched before a seek, or for an assignment that ended, is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::clerk::Clerk;
 use super::clients::{Bell, MemberNotes, Rebalanced};
 use super::config::KafkaConfig;
 use super::names::{
@@ -36,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Member {
     name: String,
     names: TopicNames,
-    consumer: Arc<BaseConsumer<MemberNotes>>,
+    consumer: GroupClient,
     bell: Arc<Bell>,
     /// One per lane while partitions are ours.
     queues: Vec<DataQueue>,
@@ -107,7 +109,7 @@ impl Member {
         Ok(Member {
             name: name.to_owned(),
             names,
-            consumer: Arc::new(consumer),
+            consumer: GroupClient(Some(consumer)),
             bell,
             queues: Vec::new(),
             places: BTreeMap::new(),
@@ -508,10 +510,39 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.consumer.context().close();
         self.forget();
-        if let Err(error) = self.consumer.unassign() {
-            tracing::warn!(target: "kafka", "cannot let go of the partitions: {}", reason(&error));
+    }
+}
+
+/// How long leaving the group may take.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// The client of a member. To close it is to ask the client's own thread to let go, and that does not answer when the
+/// membership has ended meanwhile, for example because a topic is gone: it waits for ever (seen with 2.12.1). So it is
+/// closed beside us, and given up when it lasts.
+struct GroupClient(Option<BaseConsumer<MemberNotes>>);
+
+impl Deref for GroupClient {
+    type Target = BaseConsumer<MemberNotes>;
+
+    fn deref(&self) -> &BaseConsumer<MemberNotes> {
+        self.0.as_ref().expect("it is there until it is closed")
+    }
+}
+
+impl Drop for GroupClient {
+    fn drop(&mut self) {
+        let Some(consumer) = self.0.take() else { return };
+        consumer.context().close();
+        let closed = Clerk::default().ask(CLOSING, move || {
+            if let Err(error) = consumer.unassign() {
+                tracing::warn!(target: "kafka", "cannot let go of the partitions: {}", reason(&error));
+            }
+            drop(consumer);
+        });
+        if closed.is_none() {
+            let after_s = CLOSING.as_secs();
+            tracing::warn!(target: "kafka", "leaving the group takes more than {after_s} s: the client is given up");
         }
     }
 }
