@@ -89,6 +89,7 @@ impl Reader {
             Lane::ALL.iter().for_each(|lane| self.stations.drained(*lane));
             self.stations.advance(&self.rules, &mut self.hops, &mut out);
             self.stations.publish(&self.rules, &mut out);
+            self.stations.seal();
             self.stations.commit();
             if self.hops.is_empty() {
                 return;

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::clock::{self, Pace, elapsed_us};
-use super::desk::{Desk, Question, Watched};
+use super::desk::{Desk, Question, Shown, Watched};
 use crate::engine::log::{Broker, Log, LogError, Positions};
 use crate::engine::worker::{EpochReport, Turn, Worker, WorkerConfig};
 use crate::stations::{Counters, Rules};
@@ -218,23 +218,33 @@ fn work<L: Log>(
 fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBool) -> Result<(), LogError> {
     let desk = hands.desk;
     let mut rebalances = 0;
+    // Seen, or asked, while the last epoch is being committed.
+    let (mut seen, mut asked) = (None, None);
     let mut pace = Pace::new(clock::now(), elapsed_us());
     while !stop.load(Ordering::Acquire) {
         let wall = clock::now();
         let now = pace.follow(wall, elapsed_us(), worker.newest());
         desk.clock_off_ms.store(wall.0.abs_diff(now.0), Ordering::Relaxed);
-        let turn = worker.turn(now)?;
-        let seen = desk.rebalances.load(Ordering::Acquire);
-        let goes_on = std::mem::replace(&mut rebalances, seen) == seen;
+        // Who asks is answered between two epochs: then nothing is read until the last one is committed.
+        let turn = if asked.is_none() { worker.turn(now)? } else { worker.wait_for_commit()? };
+        let counted = desk.rebalances.load(Ordering::Acquire);
+        let goes_on = std::mem::replace(&mut rebalances, counted) == counted;
         let idle_for_long = turn == Turn::Idle && worker.settled().is_some() && desk.is_stale();
         if matches!(turn, Turn::Committed(_)) || !goes_on || idle_for_long {
-            desk.show(worker, hands.rules, goes_on);
+            let at_its_end = seen.take().filter(|_| goes_on);
+            desk.show(at_its_end.unwrap_or_else(|| Shown::of(worker, hands.rules)), goes_on);
         }
         match turn {
+            Turn::Sealed => {
+                seen = Some(Shown::of(worker, hands.rules));
+                asked = hands.asked.try_recv().ok();
+                desk.busy.fetch_add(1, Ordering::Release);
+            }
             Turn::Worked => {
                 desk.busy.fetch_add(1, Ordering::Release);
             }
             Turn::Undone => {
+                seen = None;
                 desk.undone.fetch_add(1, Ordering::Relaxed);
                 desk.busy.fetch_add(1, Ordering::Release);
             }
@@ -252,13 +262,14 @@ fn turn_until<L: Log>(worker: &mut Worker<L>, hands: &Hands<'_>, stop: &AtomicBo
             Turn::Idle => {}
             // What was ours is not any more: the next poll says how to go on, or that somebody else has our name.
             Turn::Fenced => {
+                seen = None;
                 desk.undone.fetch_add(1, Ordering::Relaxed);
                 desk.busy.fetch_add(1, Ordering::Release);
             }
         }
         // Between two epochs nothing uncommitted can show.
         if worker.settled().is_some() {
-            desk.answer(worker, hands.rules, hands.asked);
+            desk.answer(worker, hands.rules, asked.take(), hands.asked);
         }
     }
     Ok(())

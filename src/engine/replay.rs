@@ -200,6 +200,7 @@ impl Replay {
             stations.advance(rules, hops, &mut documents);
         }
         stations.publish(rules, &mut documents);
+        stations.seal();
         stations.commit();
     }
 }

@@ -3,19 +3,21 @@
 //! Enters: records from the [`Log`], and the wall clock's time as an argument. Leaves: epochs. Always true:
 //! - everything an epoch did (outputs, hops, state, positions) is committed together or taken back together;
 //! - every epoch names a position of each partition that it writes for;
-//! - a partition's epochs are contiguous, and its state in memory is that of its last committed epoch plus the open one;
+//! - a partition's epochs are contiguous, and its state in memory is that of its last committed epoch plus the open one, and
+//!   between them the sealed one: it has ended and is being committed, while the open one already reads on;
+//! - an epoch ends only when the one before it is committed, and if that was not, both are taken back;
 //! - what can't be read any more is told: the worker is refused, or the epoch that leaves the gap behind has a dead letter.
 //!
 //! A turn polls the lanes, hops first, each with its floor of one batch; an epoch closes by age, by size, or (when told so)
-//! because all lanes are drained. After an epoch that was not committed the next ones are smaller: perhaps it took longer
+//! because all lanes are drained. While one is being committed the next one may grow beyond its age. After an epoch that was not committed the next ones are smaller: perhaps it took longer
 //! than the log lets a transaction last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::log::{Committed, Epoch, Log, LogError, Outbox, Polled, Positions, RecordBatch, Restored};
+use super::log::{Begun, Committed, Log, LogError, Outbox, Polled, Positions, RecordBatch, Restored};
 use super::state::{InputRange, RUN_BYTES, Restore, StateWriter, read_record};
 use crate::decode::Decoder;
 use crate::model::{Lane, Partition, Timestamp, Topic, partition_of};
@@ -84,8 +86,10 @@ const EPOCH_RECORDS_MIN: usize = 500;
 /// What a turn came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Records were read, the epoch stays open.
+    /// Records were read and the epoch stays open, or another is still being committed.
     Worked,
+    /// An epoch has ended, and is being committed; the next one is not open yet.
+    Sealed,
     /// An epoch was committed.
     Committed(EpochReport),
     /// An epoch was taken back and will be read again.
@@ -131,6 +135,19 @@ struct Warm {
     end: u64,
 }
 
+/// An epoch that is being committed.
+#[derive(Debug)]
+struct Sealed {
+    /// What it will be told as.
+    report: EpochReport,
+    /// The partitions that it writes the state of.
+    written: Vec<Partition>,
+    /// Where their state logs ended, if only its marker there can tell whether it was committed.
+    ends: BTreeMap<Partition, u64>,
+    /// The gaps that it leaves behind.
+    gaps: BTreeMap<(Lane, Partition), Range<u64>>,
+}
+
 /// A worker over a log.
 #[derive(Debug)]
 pub struct Worker<L> {
@@ -144,8 +161,12 @@ pub struct Worker<L> {
     decoder: Decoder,
     hops: HopWriter,
     outbox: Outbox,
+    /// The outbox of an epoch that has ended, for the next one.
+    spare: Outbox,
     committed: Positions,
-    positions: Positions,
+    sealed: Option<Sealed>,
+    /// What ended while something else was waited for.
+    untold: VecDeque<Turn>,
     opened_at: Option<Timestamp>,
     records: usize,
     /// How many records an epoch has at the most, for now.
@@ -177,8 +198,10 @@ impl<L: Log> Worker<L> {
             decoder: Decoder::new(),
             hops: HopWriter::new(partitions),
             outbox: Outbox::default(),
+            spare: Outbox::default(),
             committed: Positions::new(),
-            positions: Positions::new(),
+            sealed: None,
+            untold: VecDeque::new(),
             opened_at: None,
             records: 0,
             records_max,
@@ -204,13 +227,22 @@ impl<L: Log> Worker<L> {
         sum
     }
 
-    /// Polls every lane once around, and closes the epoch if it is time. `now` is the wall clock's.
+    /// Polls every lane once around, and ends the epoch if it is time. `now` is the wall clock's.
     pub fn turn(&mut self, now: Timestamp) -> Result<Turn, LogError> {
+        if let Some(turn) = self.untold.pop_front() {
+            return Ok(turn);
+        }
         if self.config.clock == ClockSource::Wall && now.0 >= self.last_tick.0.saturating_add(1_000) {
             self.last_tick = now;
             for owned in self.owned.values_mut() {
                 owned.stations.tick(now);
             }
+        }
+        if let Some(turn) = self.look(false)? {
+            return Ok(turn);
+        }
+        if self.is_full() {
+            return self.seal();
         }
         let mut worked = false;
         for lane in Lane::ALL {
@@ -220,7 +252,7 @@ impl<L: Log> Worker<L> {
                     polled => worked |= self.take(polled, now)?,
                 }
                 if self.is_full() {
-                    return self.close();
+                    return self.seal();
                 }
             }
         }
@@ -235,17 +267,20 @@ impl<L: Log> Worker<L> {
             .opened_at
             .is_some_and(|opened| now < opened || now.0.saturating_sub(opened.0) >= self.config.epoch_ms);
         let drained = self.config.close_when_drained && !worked && self.records > 0;
-        if old || drained || self.is_full() {
-            return self.close();
+        // While an epoch is being committed the next one reads on until it is full.
+        let may_end = self.sealed.is_none();
+        if self.is_full() || (may_end && (old || drained)) {
+            return self.seal();
         }
-        if self.records == 0
+        if may_end
+            && self.records == 0
             && (self.timers_may_be_due()
                 || !self.gaps.is_empty()
                 || self.owned.values().any(|owned| owned.rewrite))
         {
-            return self.close();
+            return self.seal();
         }
-        Ok(if worked { Turn::Worked } else { Turn::Idle })
+        Ok(if worked || !may_end { Turn::Worked } else { Turn::Idle })
     }
 
     /// The most records of the next poll: an epoch takes no more than it may have.
@@ -254,9 +289,9 @@ impl<L: Log> Worker<L> {
     }
 
     /// An epoch was not committed: the next ones are half its size.
-    fn shrink(&mut self) {
+    fn shrink(&mut self, records: usize) {
         let least = EPOCH_RECORDS_MIN.min(self.config.epoch_records_max);
-        self.records_max = (self.records.min(self.records_max) / 2).max(least);
+        self.records_max = (records.min(self.records_max) / 2).max(least);
     }
 
     /// An epoch was committed: the next one may be a little larger.
@@ -264,9 +299,10 @@ impl<L: Log> Worker<L> {
         self.records_max = (self.records_max + self.records_max / 64 + 1).min(self.config.epoch_records_max);
     }
 
-    /// How long an idle poll may wait: never past the epoch's age.
+    /// How long an idle poll may wait: never past the epoch's age, at which it ends if no other is being committed.
     fn wait(&self, now: Timestamp) -> Duration {
         match self.opened_at {
+            _ if self.sealed.is_some() => self.config.poll_wait,
             _ if self.config.close_when_drained && self.records > 0 => Duration::ZERO,
             Some(opened) => {
                 let left_ms = u64::try_from(opened.0 + self.config.epoch_ms - now.0).unwrap_or(0);
@@ -303,12 +339,17 @@ impl<L: Log> Worker<L> {
                     owned.stations.drained(lane);
                 }
             }
-            Polled::Assigned { positions, unread } => self.assigned(&positions, &unread)?,
+            Polled::Assigned { positions, unread } => {
+                self.finish()?;
+                self.assigned(&positions, &unread)?;
+            }
             Polled::Revoked { partitions, lost } => {
+                self.finish()?;
                 if lost {
                     self.rollback();
                 } else {
-                    self.close()?;
+                    let turn = self.close()?;
+                    self.untold.extend((turn != Turn::Idle).then_some(turn));
                 }
                 for partition in partitions {
                     self.give_back(partition, lost)?;
@@ -518,23 +559,46 @@ impl<L: Log> Worker<L> {
         lanes[lane.index()] += batch.len();
     }
 
-    /// Ends the epoch: timers, settling, documents, state, and one commit for all.
+    /// Ends the epoch, and waits until it is committed, or is not.
     pub fn close(&mut self) -> Result<Turn, LogError> {
-        let Worker {
-            log,
-            owned,
-            rules,
-            hops,
-            outbox,
-            positions,
-            reached,
-            committed,
-            newest,
-            partitions,
-            gaps,
-            ..
-        } = self;
+        self.finish()?;
+        match self.seal()? {
+            Turn::Sealed => self.wait_for_commit(),
+            turn => Ok(turn),
+        }
+    }
+
+    /// Waits until the epoch that was sealed is committed, or is not. Without one there is nothing to do.
+    pub fn wait_for_commit(&mut self) -> Result<Turn, LogError> {
+        Ok(self.look(true)?.unwrap_or(Turn::Idle))
+    }
+
+    /// The same, to be told by a later turn.
+    fn finish(&mut self) -> Result<(), LogError> {
+        let turn = self.look(true)?;
+        self.untold.extend(turn);
+        Ok(())
+    }
+
+    /// What became of the sealed epoch; none: there is none, or it is still being committed, unless that is waited for.
+    fn look(&mut self, wait: bool) -> Result<Option<Turn>, LogError> {
+        if self.sealed.is_none() {
+            return Ok(None);
+        }
+        let Some((committed, outputs)) = self.log.ended(wait)? else { return Ok(None) };
+        self.ended(committed, outputs).map(Some)
+    }
+
+    /// Ends the epoch: timers, settling, documents, state, and one commit for all, which may go on meanwhile. If the epoch
+    /// before is still being committed, its end comes first, and this one stays open.
+    fn seal(&mut self) -> Result<Turn, LogError> {
+        if let Some(turn) = self.look(true)? {
+            return Ok(turn);
+        }
+        let Worker { log, owned, rules, hops, outbox, reached, committed, newest, partitions, gaps, .. } =
+            self;
         let mut written = Vec::new();
+        let mut positions = Positions::new();
         for (partition, owned) in owned.iter_mut() {
             {
                 let mut sink = into_outbox(outbox, *partitions, *newest);
@@ -546,10 +610,11 @@ impl<L: Log> Worker<L> {
                 owned.stations.publish(rules, &mut out);
             }
             if !owned.touched && !owned.stations.is_touched() {
+                owned.stations.seal();
                 owned.stations.commit();
                 continue;
             }
-            owned.touched = true;
+            owned.touched = false;
             let mut inputs = Vec::new();
             for lane in Lane::ALL {
                 let from = committed.get(&(lane, *partition)).copied().unwrap_or_default();
@@ -564,6 +629,7 @@ impl<L: Log> Worker<L> {
             } else {
                 writer.write(stations, &inputs, *newest, outbox, end)?;
             }
+            stations.seal();
             written.push(*partition);
         }
         hops.drain(|partition, bytes| {
@@ -573,25 +639,42 @@ impl<L: Log> Worker<L> {
             self.reset();
             return Ok(Turn::Idle);
         }
-        self.commit(&written)
+        self.commit(written, positions)
     }
 
-    fn commit(&mut self, written: &[Partition]) -> Result<Turn, LogError> {
+    fn commit(&mut self, written: Vec<Partition>, positions: Positions) -> Result<Turn, LogError> {
         // An epoch of timers alone moves no position: only its marker can tell whether it was committed.
         let mut ends = BTreeMap::new();
-        if self.positions.iter().all(|(at, next)| self.committed.get(at) == Some(next)) {
-            for partition in written {
+        if positions.iter().all(|(at, next)| self.committed.get(at) == Some(next)) {
+            for partition in &written {
                 ends.insert(*partition, self.log.end(*partition)?);
             }
         }
-        let epoch = Epoch { outputs: &self.outbox, positions: &self.positions };
-        match self.log.commit(epoch)? {
+        let outputs = std::mem::replace(&mut self.outbox, std::mem::take(&mut self.spare));
+        let report = EpochReport {
+            records: self.records,
+            lanes: self.lanes,
+            outputs: outputs.len(),
+            output_bytes: outputs.bytes_len(),
+            positions,
+        };
+        let gaps = std::mem::take(&mut self.gaps);
+        self.reset();
+        let Sealed { report, .. } = self.sealed.insert(Sealed { report, written, ends, gaps });
+        match self.log.begin(outputs, &report.positions)? {
+            Begun::Ended(committed, outputs) => self.ended(committed, outputs),
+            Begun::Open => Ok(Turn::Sealed),
+        }
+    }
+
+    /// The sealed epoch is committed, or is not.
+    fn ended(&mut self, committed: Committed, mut outputs: Outbox) -> Result<Turn, LogError> {
+        outputs.clear();
+        self.spare = outputs;
+        match committed {
             Committed::Done => self.promote(),
-            Committed::Undone => {
-                self.shrink();
-                self.read_again()
-            }
-            Committed::InDoubt => self.settle_doubt(&ends),
+            Committed::Undone => self.read_again(),
+            Committed::InDoubt => self.settle_doubt(),
             Committed::Fenced => {
                 self.rollback();
                 self.owned.clear();
@@ -600,9 +683,11 @@ impl<L: Log> Worker<L> {
         }
     }
 
-    fn settle_doubt(&mut self, ends: &BTreeMap<Partition, u64>) -> Result<Turn, LogError> {
+    fn settle_doubt(&mut self) -> Result<Turn, LogError> {
         let resolved = self.log.resolve()?;
-        if self.positions.keys().any(|key| !resolved.contains_key(key)) {
+        let Sealed { report: EpochReport { records, positions, .. }, ends, .. } =
+            self.sealed.as_ref().expect("an epoch in doubt is sealed");
+        if positions.keys().any(|key| !resolved.contains_key(key)) {
             // Partitions went to somebody else meanwhile: what the epoch came to is theirs to find out.
             self.rollback();
             self.owned.clear();
@@ -610,9 +695,8 @@ impl<L: Log> Worker<L> {
         }
         let at = |positions: &Positions| positions.iter().all(|(at, next)| resolved.get(at) == Some(next));
         let kept = if ends.is_empty() {
-            let kept = at(&self.positions);
-            let before: Positions = self
-                .positions
+            let kept = at(positions);
+            let before: Positions = positions
                 .keys()
                 .map(|key| (*key, self.committed.get(key).copied().unwrap_or_default()))
                 .collect();
@@ -620,11 +704,11 @@ impl<L: Log> Worker<L> {
                 // A torn transaction: what the logs say is all that is known.
                 let untold = |(partition, owned): (&Partition, &Owned)| {
                     let is_new = owned.writer.epoch() == 0;
-                    let is_torn = self.positions.keys().any(|(_, at)| at == partition);
+                    let is_torn = positions.keys().any(|(_, at)| at == partition);
                     (is_new && !is_torn).then_some(*partition)
                 };
                 let unread: Vec<Partition> = self.owned.iter().filter_map(untold).collect();
-                self.shrink();
+                self.shrink(*records);
                 self.rollback();
                 self.owned.clear();
                 self.gaps.clear();
@@ -645,46 +729,39 @@ impl<L: Log> Worker<L> {
             })?;
             found
         };
-        if kept {
-            return self.promote();
-        }
-        self.shrink();
-        self.read_again()
+        if kept { self.promote() } else { self.read_again() }
     }
 
-    /// Takes back the open epoch, to read it again.
+    /// Takes back the sealed epoch and the open one, to read them again.
     fn read_again(&mut self) -> Result<Turn, LogError> {
+        let records = self.sealed.as_ref().expect("it was not committed").report.records;
+        self.shrink(records);
         self.rollback();
         self.log.seek(&self.reached)?;
         Ok(Turn::Undone)
     }
 
     fn promote(&mut self) -> Result<Turn, LogError> {
+        let Sealed { report, written, gaps, .. } = self.sealed.take().expect("it was committed");
         let mut starts = Vec::new();
-        for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.touched) {
+        for partition in written {
+            let owned = self.owned.get_mut(&partition).expect("nothing is given back before");
             owned.stations.commit();
-            starts.extend(owned.writer.commit().map(|start| (*partition, start)));
-            (owned.touched, owned.rewrite) = (false, false);
+            starts.extend(owned.writer.commit().map(|start| (partition, start)));
+            owned.rewrite = false;
         }
-        let report = EpochReport {
-            records: self.records,
-            lanes: self.lanes,
-            outputs: self.outbox.len(),
-            output_bytes: self.outbox.bytes_len(),
-            positions: std::mem::take(&mut self.positions),
-        };
         self.committed.extend(&report.positions);
-        self.lost += std::mem::take(&mut self.gaps).values().map(|gap| gap.end - gap.start).sum::<u64>();
+        self.lost += gaps.values().map(|gap| gap.end - gap.start).sum::<u64>();
         self.grow();
-        self.reset();
         for (partition, start) in starts {
             self.log.trim(partition, start)?;
         }
         Ok(Turn::Committed(report))
     }
 
-    /// Takes back the open epoch.
+    /// Takes back what is not committed.
     fn rollback(&mut self) {
+        self.gaps.extend(self.sealed.take().into_iter().flat_map(|sealed| sealed.gaps));
         self.reached.clone_from(&self.committed);
         self.reached.extend(self.gaps.iter().map(|(at, gap)| (*at, gap.end)));
         self.drained.clear();
@@ -699,20 +776,19 @@ impl<L: Log> Worker<L> {
     fn reset(&mut self) {
         self.hops.clear();
         self.outbox.clear();
-        self.positions.clear();
         self.opened_at = None;
         self.records = 0;
         self.lanes = [0; Lane::ALL.len()];
     }
 
-    /// Up to where each lane was read, once everything before is committed; none while an epoch is open.
+    /// Up to where each lane was read, once everything before is committed; none while an epoch is open or being committed.
     pub fn settled(&self) -> Option<&Positions> {
-        (self.records == 0).then_some(&self.reached)
+        (self.records == 0 && self.sealed.is_none()).then_some(&self.reached)
     }
 
     /// Whether every lane of every partition is drained and nothing is open.
     pub fn is_drained(&self) -> bool {
-        self.records == 0
+        self.settled().is_some()
             && self.owned.keys().all(|p| Lane::ALL.iter().all(|lane| self.drained.contains(&(*lane, *p))))
     }
 
@@ -736,7 +812,8 @@ impl<L: Log> Worker<L> {
         self.lost
     }
 
-    /// Commits what is open, then writes a whole image of each partition and lets its state log begin there.
+    /// Commits what is open, then writes a whole image of each partition and lets its state log begin there. What is still
+    /// untold stays so.
     pub fn shutdown(mut self) -> Result<L, LogError> {
         self.close()?;
         for owned in self.owned.values_mut() {

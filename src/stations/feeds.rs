@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::undo::Before;
 use crate::model::{CarrierId, MINUTE_MS, Settings, Timestamp};
 
 /// The feeds of a partition.
@@ -13,13 +14,12 @@ use crate::model::{CarrierId, MINUTE_MS, Settings, Timestamp};
 pub(super) struct Feeds {
     /// By carrier; before everything: never heard of.
     last: Box<[Timestamp; 256]>,
-    /// What the open epoch changed, as it was before.
-    before: BTreeMap<CarrierId, Timestamp>,
+    before: Before<CarrierId, Timestamp>,
 }
 
 impl Default for Feeds {
     fn default() -> Self {
-        Feeds { last: Box::new([Timestamp::MIN; 256]), before: BTreeMap::new() }
+        Feeds { last: Box::new([Timestamp::MIN; 256]), before: Before::default() }
     }
 }
 
@@ -30,7 +30,7 @@ impl Feeds {
         if at < last.plus_ms(MINUTE_MS) {
             return;
         }
-        self.before.entry(carrier).or_insert(*last);
+        self.before.note(carrier, *last);
         *last = Timestamp(at.0 - at.0.rem_euclid(MINUTE_MS));
     }
 
@@ -90,12 +90,16 @@ impl Feeds {
         Ok(())
     }
 
+    pub(super) fn seal(&mut self) {
+        self.before.seal();
+    }
+
     pub(super) fn commit(&mut self) {
-        self.before.clear();
+        self.before.commit();
     }
 
     pub(super) fn rollback(&mut self) {
-        for (carrier, last) in std::mem::take(&mut self.before) {
+        for (carrier, last) in self.before.take() {
             self.last[usize::from(carrier.0)] = last;
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hop::{ArrivalKey, Gate, Hop, HopWriter, Subtotal, Verdicts};
 use super::standing::{Standing, acts_from, is_above};
+use super::undo::Undo;
 use super::{Counters, Documents, Rules};
 use crate::model::{
     AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Level, Partition, Settings, Timestamp, Topic,
@@ -118,8 +119,9 @@ impl Account {
     }
 }
 
+/// What there was before; none: nothing.
 #[derive(Debug)]
-enum Undo {
+enum Image {
     Arrivals(ArrivalKey, Option<Arrivals>),
     Account(AccountId, Option<Account>),
 }
@@ -129,8 +131,11 @@ enum Undo {
 pub struct LedgerStation {
     arrivals: BTreeMap<ArrivalKey, Arrivals>,
     accounts: BTreeMap<AccountId, Account>,
-    undo: Vec<Undo>,
+    undo: Undo<Image>,
+    /// What the open epoch touched.
     touched: BTreeSet<LedgerKey>,
+    /// What the sealed epoch touched.
+    sealed: BTreeSet<LedgerKey>,
     changed: BTreeSet<LedgerKey>,
     /// How many accounts are at which level.
     levels: BTreeMap<Level, u64>,
@@ -187,8 +192,8 @@ impl LedgerStation {
     fn touch(&mut self, key: LedgerKey) {
         if !self.touched.contains(&key) {
             self.undo.push(match &key {
-                LedgerKey::Arrivals(key) => Undo::Arrivals(key.clone(), self.arrivals.get(key).cloned()),
-                LedgerKey::Account(key) => Undo::Account(key.clone(), self.accounts.get(key).cloned()),
+                LedgerKey::Arrivals(key) => Image::Arrivals(key.clone(), self.arrivals.get(key).cloned()),
+                LedgerKey::Account(key) => Image::Account(key.clone(), self.accounts.get(key).cloned()),
             });
             self.touched.insert(key.clone());
         }
@@ -406,36 +411,52 @@ impl LedgerStation {
         Ok(())
     }
 
-    /// Keeps what the epoch did.
-    pub fn commit(&mut self) {
-        for key in std::mem::take(&mut self.touched) {
-            match key {
-                LedgerKey::Arrivals(key) if self.arrivals.get(&key).is_some_and(Arrivals::is_vacant) => {
-                    self.arrivals.remove(&key);
-                }
-                LedgerKey::Account(key) if self.accounts.get(&key).is_some_and(Account::is_vacant) => {
-                    self.put(key, None);
-                }
-                LedgerKey::Arrivals(_) | LedgerKey::Account(_) => {}
-            }
-        }
-        self.undo.clear();
+    /// Ends the open epoch.
+    pub fn seal(&mut self) {
+        self.undo.seal();
+        self.sealed = std::mem::take(&mut self.touched);
     }
 
-    /// Takes back what the epoch did.
-    pub fn rollback(&mut self) {
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Arrivals(key, Some(before)) => {
-                    self.arrivals.insert(key, before);
-                }
-                Undo::Arrivals(key, None) => {
-                    self.arrivals.remove(&key);
-                }
-                Undo::Account(key, before) => self.put(key, before),
+    /// Keeps what the sealed epoch did.
+    pub fn commit(&mut self) {
+        self.undo.commit();
+        for key in std::mem::take(&mut self.sealed) {
+            // What the open epoch touched is for its own end.
+            if !self.touched.contains(&key) {
+                self.drop_if_vacant(key);
             }
         }
-        self.touched.clear();
+    }
+
+    fn drop_if_vacant(&mut self, key: LedgerKey) {
+        match key {
+            LedgerKey::Arrivals(key) if self.arrivals.get(&key).is_some_and(Arrivals::is_vacant) => {
+                self.arrivals.remove(&key);
+            }
+            LedgerKey::Account(key) if self.accounts.get(&key).is_some_and(Account::is_vacant) => {
+                self.put(key, None);
+            }
+            LedgerKey::Arrivals(_) | LedgerKey::Account(_) => {}
+        }
+    }
+
+    /// Takes back what was not committed.
+    pub fn rollback(&mut self) {
+        while let Some(image) = self.undo.pop() {
+            match image {
+                Image::Arrivals(key, Some(before)) => {
+                    self.arrivals.insert(key, before);
+                }
+                Image::Arrivals(key, None) => {
+                    self.arrivals.remove(&key);
+                }
+                Image::Account(key, before) => self.put(key, before),
+            }
+        }
+        // What an epoch made vacant while it was sealed, and the open one touched.
+        for key in std::mem::take(&mut self.touched).into_iter().chain(std::mem::take(&mut self.sealed)) {
+            self.drop_if_vacant(key);
+        }
         self.changed.clear();
     }
 }

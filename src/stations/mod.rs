@@ -19,6 +19,7 @@ mod scan;
 mod shipment;
 mod standing;
 mod timers;
+mod undo;
 mod unknown;
 
 use std::borrow::Cow;
@@ -234,6 +235,8 @@ pub struct Stations {
     counters_before: Counters,
     clock: StreamClock,
     clock_before: StreamClock,
+    /// Counters and clock before the sealed epoch, if one is sealed.
+    before_sealed: Option<(Counters, StreamClock)>,
     batch: Vec<ScanInput>,
 }
 
@@ -364,6 +367,7 @@ impl Stations {
             counters_before: Counters::default(),
             clock: StreamClock::new(source),
             clock_before: StreamClock::new(source),
+            before_sealed: None,
             batch: Vec::new(),
         }
     }
@@ -764,23 +768,37 @@ impl Stations {
         self.clock_before = clock;
     }
 
-    /// Keeps what the epoch did.
+    /// Ends the open epoch, which can still be taken back until [`Stations::commit`]; the next one may begin meanwhile.
+    pub fn seal(&mut self) {
+        assert!(self.before_sealed.is_none(), "one epoch is sealed at a time");
+        self.scan.seal();
+        self.shipment.seal();
+        self.ledger.seal();
+        self.feeds.seal();
+        let counters = std::mem::replace(&mut self.counters_before, self.counters.clone());
+        let clock = std::mem::replace(&mut self.clock_before, self.clock.clone());
+        self.before_sealed = Some((counters, clock));
+    }
+
+    /// Keeps what the sealed epoch did.
     pub fn commit(&mut self) {
+        assert!(self.before_sealed.take().is_some(), "an epoch is sealed before it is committed");
         self.scan.commit();
         self.shipment.commit();
         self.ledger.commit();
         self.feeds.commit();
-        self.counters_before.clone_from(&self.counters);
-        self.clock_before.clone_from(&self.clock);
     }
 
-    /// Takes back what the epoch did.
+    /// Takes back what the open epoch did, and the sealed one, if there is one.
     pub fn rollback(&mut self, rules: &Rules) {
         self.batch.clear();
         self.scan.rollback(rules);
         self.shipment.rollback(rules);
         self.ledger.rollback();
         self.feeds.rollback();
+        if let Some((counters, clock)) = self.before_sealed.take() {
+            (self.counters_before, self.clock_before) = (counters, clock);
+        }
         self.counters.clone_from(&self.counters_before);
         self.clock.clone_from(&self.clock_before);
     }

@@ -10,7 +10,7 @@
 //!
 //! It does not know statuses, plans or commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use super::hop::{Conflict, Hop, HopWriter, Registration, SOURCES_MAX, Sources, UnitNo};
 use super::timers::Timers;
+use super::undo::Undo;
 use super::{Counters, Rules};
 use crate::fold::{Interval, Progress, View, view};
 use crate::index::{Index, Slot};
@@ -243,8 +244,8 @@ enum BeforeSettling {
 #[derive(Debug)]
 pub struct ScanStation {
     index: Index<Number>,
-    /// First touches of this epoch, for undo and delta.
-    undo: Vec<(Slot, Before)>,
+    /// First touches of each epoch, for undo and delta.
+    undo: Undo<(Slot, Before)>,
     /// First touches since the last settling, for box events.
     changed: Vec<Changed>,
     timers: Timers<NumberKey>,
@@ -261,7 +262,7 @@ impl ScanStation {
     pub fn new(secret: u64) -> ScanStation {
         ScanStation {
             index: Index::new(secret),
-            undo: Vec::new(),
+            undo: Undo::default(),
             changed: Vec::new(),
             timers: Timers::default(),
             parked: Parked::default(),
@@ -534,7 +535,7 @@ impl ScanStation {
         let absent = Number::default();
         for changed in &self.changed {
             let before = match &changed.before {
-                BeforeSettling::Undo(at) => self.undo[*at].1.as_deref().unwrap_or(&absent),
+                BeforeSettling::Undo(at) => self.undo.open()[*at].1.as_deref().unwrap_or(&absent),
                 BeforeSettling::Own(number) => number,
             };
             let now = self.index.value(changed.slot);
@@ -589,9 +590,8 @@ impl ScanStation {
             ..Number::default()
         };
         let slot = self.index.insert(key, number);
-        let before = BeforeSettling::Undo(self.undo.len());
+        let before = BeforeSettling::Undo(self.undo.push((slot, None)));
         self.changed.push(Changed { slot, before, sources: Sources::new() });
-        self.undo.push((slot, None));
         slot
     }
 
@@ -604,8 +604,7 @@ impl ScanStation {
         let before = if number.epoch == self.epoch {
             BeforeSettling::Own(Box::new(number.clone()))
         } else {
-            self.undo.push((slot, Some(Box::new(number.clone()))));
-            BeforeSettling::Undo(self.undo.len() - 1)
+            BeforeSettling::Undo(self.undo.push((slot, Some(Box::new(number.clone())))))
         };
         number.epoch = self.epoch;
         number.settling = self.settling;
@@ -623,13 +622,13 @@ impl ScanStation {
 
     /// Whether this epoch changed anything.
     pub fn is_touched(&self) -> bool {
-        !self.undo.is_empty()
+        !self.undo.open().is_empty()
     }
 
     /// The numbers that this epoch changed, as they are now; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(&NumberKey, Option<&[u8]>)) {
         let mut bytes = Vec::new();
-        for (slot, _) in &self.undo {
+        for (slot, _) in self.undo.open() {
             let number = self.index.value(*slot);
             if number.is_vacant() {
                 sink(&self.index.key(*slot), None);
@@ -685,27 +684,41 @@ impl ScanStation {
         Ok(())
     }
 
-    /// Keeps what the epoch did.
-    pub fn commit(&mut self) {
-        for (slot, _) in self.undo.drain(..) {
-            if self.index.value(slot).is_vacant() {
-                self.index.remove(slot);
-            }
-        }
+    /// Ends the open epoch.
+    pub fn seal(&mut self) {
+        self.undo.seal();
         self.changed.clear();
         self.epoch += 1;
         self.settling += 1;
     }
 
-    /// Takes back what the epoch did.
+    /// Keeps what the sealed epoch did.
+    pub fn commit(&mut self) {
+        for (slot, _) in self.undo.commit() {
+            let number = self.index.value(slot);
+            // What the open epoch touched is for its own end.
+            if number.is_vacant() && number.epoch != self.epoch {
+                self.index.remove(slot);
+            }
+        }
+    }
+
+    /// Takes back what was not committed.
     pub fn rollback(&mut self, rules: &Rules) {
+        let mut vacated = BTreeSet::new();
         while let Some((slot, before)) = self.undo.pop() {
             self.parked.take(&self.index.key(slot), self.index.value(slot));
             match before {
                 None => {
                     self.index.remove(slot);
+                    vacated.remove(&slot);
                 }
                 Some(mut before) => {
+                    if before.is_vacant() {
+                        vacated.insert(slot);
+                    } else {
+                        vacated.remove(&slot);
+                    }
                     self.parked.add(&self.index.key(slot), &before);
                     before.queued = true;
                     let due = before.due(rules);
@@ -718,6 +731,8 @@ impl ScanStation {
                 }
             }
         }
+        // What an epoch let go while it was sealed, and the open one touched.
+        vacated.into_iter().for_each(|slot| drop(self.index.remove(slot)));
         self.changed.clear();
         self.epoch += 1;
         self.settling += 1;

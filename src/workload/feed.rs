@@ -118,7 +118,9 @@ impl<L: Log> Lone<L> {
             match self.worker.turn(self.now).expect("a log without faults") {
                 Turn::Idle => quiet += 1,
                 Turn::Worked | Turn::Committed(_) => quiet = 0,
-                Turn::Undone | Turn::Fenced => unreachable!("a log without faults"),
+                Turn::Sealed | Turn::Undone | Turn::Fenced => {
+                    unreachable!("a log that commits at once, without faults")
+                }
             }
         }
     }

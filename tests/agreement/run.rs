@@ -165,7 +165,7 @@ impl Cluster {
                     watch(&self.log);
                     quiet = 0;
                 }
-                Turn::Worked | Turn::Undone => quiet = 0,
+                Turn::Worked | Turn::Sealed | Turn::Undone => quiet = 0,
             }
             if quiet >= 2 * self.workers.len() && self.log.lag().expect("in memory") == 0 {
                 return;

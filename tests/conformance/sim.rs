@@ -13,7 +13,7 @@ use super::{scans, suite};
 const SEED_VARIABLE: &str = "DOCKSIDE_SEED";
 
 const STORM: Faults =
-    Faults { undone: 60, in_doubt: 60, fenced: 20, short: 200, idle: 50, rebalance: 20, lost: 15 };
+    Faults { undone: 60, in_doubt: 60, fenced: 20, short: 200, idle: 50, rebalance: 20, lost: 15, late: 0 };
 
 /// Says which seed failed.
 struct Announce(u64);

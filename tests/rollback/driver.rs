@@ -184,8 +184,49 @@ impl<'a> Driver<'a> {
         self.snapshot() != before
     }
 
+    /// An epoch that has ended and one that is open, both taken back. Returns whether anything is other than before.
+    pub(crate) fn undo_two(&mut self, ended: usize, open: usize, stage: Stage) -> bool {
+        let before = self.snapshot();
+        self.work(ended, Stage::Published);
+        self.stations.seal();
+        self.hops.clear();
+        // What the ended epoch said is not heard before it is committed.
+        let (next, waiting) = (self.next, std::mem::take(&mut self.waiting));
+        self.next = (next + ended).min(self.inputs.len());
+        self.work(open, stage);
+        self.stations.rollback(self.rules);
+        self.hops.clear();
+        (self.next, self.waiting) = (next, waiting);
+        self.snapshot() != before
+    }
+
     /// An epoch that is committed.
     pub(crate) fn commit(&mut self, records: usize) {
+        self.end(records);
+        self.keep();
+    }
+
+    /// Two epochs that are committed; the second reads its records before it hears what the first said. `overlapping`: while
+    /// the first is being committed.
+    pub(crate) fn commit_two(&mut self, records: [usize; 2], overlapping: bool) {
+        let [first, second] = records;
+        self.end(first);
+        if !overlapping {
+            self.keep();
+        }
+        let said = std::mem::take(&mut self.waiting);
+        let documents = self.work(second, Stage::Read);
+        self.documents.extend(documents);
+        self.next = (self.next + second).min(self.inputs.len());
+        if overlapping {
+            self.keep();
+        }
+        self.waiting = said;
+        self.commit(0);
+    }
+
+    /// An epoch that ends.
+    fn end(&mut self, records: usize) {
         let documents = self.work(records, Stage::Published);
         self.documents.extend(documents);
         let mut outbox = Outbox::default();
@@ -193,7 +234,7 @@ impl<'a> Driver<'a> {
         let written =
             self.writer.write(&self.stations, &[], Timestamp(0), &mut outbox, || Ok::<_, Infallible>(end));
         written.expect("the end is known");
-        self.keep(&outbox);
+        self.seal(&outbox);
         self.next = (self.next + records).min(self.inputs.len());
         self.waiting.clear();
         self.hops.drain(|_, bytes| self.waiting.push(bytes.to_vec()));
@@ -207,14 +248,19 @@ impl<'a> Driver<'a> {
             .writer
             .write_whole(&self.stations, &[], Timestamp(0), &mut outbox, || Ok::<_, Infallible>(end));
         written.expect("the end is known");
-        self.keep(&outbox);
+        self.seal(&outbox);
+        self.keep();
     }
 
-    fn keep(&mut self, outbox: &Outbox) {
+    fn seal(&mut self, outbox: &Outbox) {
         for record in outbox.iter() {
             assert_eq!((record.topic, record.partition, record.key), (Topic::State, HERE, None));
             self.state_log.push(record.value.expect("a value").to_vec());
         }
+        self.stations.seal();
+    }
+
+    fn keep(&mut self) {
         self.stations.commit();
         self.trimmed = self.writer.commit().unwrap_or(self.trimmed);
     }

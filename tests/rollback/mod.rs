@@ -121,6 +121,45 @@ proptest! {
     }
 
     #[test]
+    fn two_epochs_taken_back_leave_no_trace(seed in 0_u64..100_000, weather in weather(), cuts in cuts()) {
+        let rules = rules(seed);
+        let inputs = inputs(seed, 120, weather);
+        let mut driver = Driver::new(&rules, &inputs);
+        for cut in cuts.iter().cycle() {
+            if driver.is_done() {
+                break;
+            }
+            for (records, stage) in &cut.undone {
+                prop_assert!(!driver.undo_two(*records, cut.records, *stage), "{records} and {cut:?}");
+                prop_assert!(!driver.undo_two(cut.records, *records, *stage), "{cut:?} and {records}");
+            }
+            driver.commit(cut.records);
+        }
+        prop_assert_eq!(driver.counters().read, driver.counters().accounted());
+    }
+
+    #[test]
+    fn an_epoch_may_begin_before_the_last_is_committed(seed in 0_u64..100_000, weather in weather(), cuts in cuts()) {
+        let rules = rules(seed);
+        let inputs = inputs(seed, 120, weather);
+        let [mut in_turn, mut overlapping] = [(); 2].map(|()| Driver::new(&rules, &inputs));
+        for (at, cut) in cuts.iter().cycle().enumerate() {
+            if in_turn.is_done() {
+                break;
+            }
+            let records = [cut.records, cuts[(at + 1) % cuts.len()].records];
+            in_turn.commit_two(records, false);
+            for (undone, stage) in &cut.undone {
+                prop_assert!(!overlapping.undo_two(*undone, cut.records, *stage), "{undone} and {cut:?}");
+            }
+            overlapping.commit_two(records, true);
+            prop_assert_eq!(overlapping.snapshot(), in_turn.snapshot());
+        }
+        prop_assert_eq!(first_difference(&overlapping.documents, &in_turn.documents), None);
+        prop_assert_eq!(overlapping.restored(&overlapping.state_log).snapshot(), in_turn.snapshot());
+    }
+
+    #[test]
     fn the_state_log_tells_all(seed in 0_u64..100_000, weather in weather(), cuts in cuts(), epochs in 0_usize..40, image in any::<bool>()) {
         let rules = rules(seed);
         let inputs = inputs(seed, 120, weather);

@@ -31,6 +31,8 @@ macro_rules! over_a_member {
     };
 }
 
+mod beside;
+
 /// A log that had fewer partitions when its member looked.
 struct Grown {
     member: SimMember,

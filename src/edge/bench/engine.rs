@@ -129,6 +129,7 @@ fn stages(feed: &Feed) -> [(&'static str, f64); 5] {
                 })
             })
             .1;
+            stations.seal();
             stations.commit();
             if hops.is_empty() {
                 break;

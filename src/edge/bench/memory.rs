@@ -54,6 +54,7 @@ impl Filled {
         while boxes < wanted {
             let step = STEP_BOXES.min(wanted - boxes);
             filling.fill(&mut stations, boxes, step);
+            stations.seal();
             stations.commit();
             boxes += step;
             // By now it shows what a box takes.

@@ -191,6 +191,7 @@ impl Ours {
                 self.stations.scans(&self.rules, &mut self.decoder, &record, &mut self.hops, &mut out);
             }
             self.stations.settle(&self.rules, &mut self.hops);
+            self.stations.seal();
             self.stations.commit();
             self.hops.drain(|_, bytes| {
                 read_hops(bytes, |hop| told += u64::from(matches!(hop, Hop::BoxEvent { .. })));

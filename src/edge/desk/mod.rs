@@ -179,9 +179,15 @@ impl Desk {
         }
     }
 
-    /// Answers what was asked; the worker calls it between two epochs.
-    pub(super) fn answer<L: Log>(&self, worker: &Worker<L>, rules: &Rules, asked: &Receiver<Question>) {
-        for question in asked.try_iter().take(QUESTIONS_MAX) {
+    /// Answers what was asked, `first` of all; the worker calls it between two epochs.
+    pub(super) fn answer<L: Log>(
+        &self,
+        worker: &Worker<L>,
+        rules: &Rules,
+        first: Option<Question>,
+        asked: &Receiver<Question>,
+    ) {
+        for question in first.into_iter().chain(asked.try_iter()).take(QUESTIONS_MAX) {
             // Nobody waits for it any more.
             if question.until_us < elapsed_us() || question.reply.is_closed() {
                 continue;
@@ -274,33 +280,41 @@ impl Desk {
         elapsed_us().saturating_sub(self.shown_us.load(Ordering::Relaxed)) > STALE_US
     }
 
-    /// Shows the worker as it is between two epochs. `goes_on`: with the partitions that it showed last.
-    pub(super) fn show<L: Log>(&self, worker: &Worker<L>, rules: &Rules, goes_on: bool) {
-        let counters = worker.counters();
-        self.scans.store(counters.read, Ordering::Relaxed);
+    /// Shows what was seen of the worker between two epochs, now that the first of them is committed. `goes_on`: with the
+    /// partitions that it showed last.
+    pub(super) fn show(&self, seen: Shown, goes_on: bool) {
+        self.scans.store(seen.counters.read, Ordering::Relaxed);
         let mut shown = locked(&self.shown);
+        let mut grown = std::mem::take(&mut shown.grown);
         if goes_on {
-            let before = std::mem::take(&mut shown.counters);
-            shown.grown.add(&growth(&before, &counters));
+            grown.add(&growth(&shown.counters, &seen.counters));
         }
-        shown.counters = counters;
-        shown.partitions = worker.stations().map(|(partition, _)| partition).collect();
-        shown.gauges = Gauges::default();
-        shown.index_extra_lines = 0;
-        shown.feeds.clear();
-        shown.stream_time = None;
-        for (_, stations) in worker.stations() {
-            shown.gauges.add(&stations.gauges());
-            shown.index_extra_lines += stations.index_extra_lines();
-            put_together(&mut shown.feeds, &stations.feeds());
-            let reached = stations.reached(rules);
-            shown.stream_time = Some(shown.stream_time.map_or(reached, |time| time.min(reached)));
-        }
+        let committed = std::mem::take(&mut shown.committed);
+        *shown = Shown { grown, committed, ..seen };
         self.shown_us.store(elapsed_us(), Ordering::Relaxed);
-        shown.learned = [worker.decoder().learned_counts(), worker.decoder().learned_feeds_counts()];
-        shown.repairs = worker.repairs();
-        shown.lost = worker.lost();
         self.enter(if shown.partitions.is_empty() { Phase::Joining } else { Phase::Working });
+    }
+}
+
+impl Shown {
+    /// What is to be seen of a worker between two epochs: all but what its desk knows itself.
+    pub(super) fn of<L: Log>(worker: &Worker<L>, rules: &Rules) -> Shown {
+        let mut seen = Shown {
+            partitions: worker.stations().map(|(partition, _)| partition).collect(),
+            counters: worker.counters(),
+            learned: [worker.decoder().learned_counts(), worker.decoder().learned_feeds_counts()],
+            repairs: worker.repairs(),
+            lost: worker.lost(),
+            ..Shown::default()
+        };
+        for (_, stations) in worker.stations() {
+            seen.gauges.add(&stations.gauges());
+            seen.index_extra_lines += stations.index_extra_lines();
+            put_together(&mut seen.feeds, &stations.feeds());
+            let reached = stations.reached(rules);
+            seen.stream_time = Some(seen.stream_time.map_or(reached, |time| time.min(reached)));
+        }
+        seen
     }
 }
 

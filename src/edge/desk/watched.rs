@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::{Desk, Phase};
 use crate::edge::clock::elapsed_us;
 use crate::edge::process::locked;
-use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
+use crate::engine::log::{
+    Begun, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, Restored,
+};
 use crate::model::{Lane, Partition};
 
 /// A log whose calls are noted.
@@ -20,12 +22,41 @@ pub struct Watched<L> {
     desk: Arc<Desk>,
     /// When the first record of the open epoch came.
     opened_us: Option<u64>,
+    /// The epoch that is being committed.
+    begun: Option<Attempt>,
+}
+
+/// An epoch on its way into the log.
+#[derive(Debug)]
+struct Attempt {
+    opened_us: u64,
+    began_us: u64,
+    positions: Positions,
 }
 
 impl<L: Log> Watched<L> {
     /// Watches `log`.
     pub fn new(log: L, desk: Arc<Desk>) -> Watched<L> {
-        Watched { log, desk, opened_us: None }
+        Watched { log, desk, opened_us: None, begun: None }
+    }
+
+    /// An epoch has ended and is about to be committed.
+    fn attempt(&mut self, positions: &Positions) -> Attempt {
+        self.desk.beat();
+        let began_us = elapsed_us();
+        let opened_us = self.opened_us.take().unwrap_or(began_us);
+        Attempt { opened_us, began_us, positions: positions.clone() }
+    }
+
+    fn note_end(&self, attempt: &Attempt, committed: Committed) {
+        self.desk.beat();
+        if committed == Committed::Done {
+            let now_us = elapsed_us();
+            self.desk.commit.record(now_us - attempt.began_us);
+            self.desk.epoch.record(now_us - attempt.opened_us);
+            self.desk.heard();
+            locked(&self.desk.shown).committed.extend(&attempt.positions);
+        }
     }
 
     fn note(&mut self, polled: &Polled) {
@@ -69,19 +100,30 @@ impl<L: Log> Log for Watched<L> {
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
-        self.desk.beat();
-        let (positions, began_us) = (epoch.positions, elapsed_us());
+        let attempt = self.attempt(epoch.positions);
         let committed = self.log.commit(epoch)?;
-        self.desk.beat();
-        let opened_us = self.opened_us.take().unwrap_or(began_us);
-        if committed == Committed::Done {
-            let now_us = elapsed_us();
-            self.desk.commit.record(now_us - began_us);
-            self.desk.epoch.record(now_us - opened_us);
-            self.desk.heard();
-            locked(&self.desk.shown).committed.extend(positions);
-        }
+        self.note_end(&attempt, committed);
         Ok(committed)
+    }
+
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
+        let attempt = self.attempt(positions);
+        let begun = self.log.begin(outputs, positions)?;
+        match &begun {
+            Begun::Ended(committed, _) => self.note_end(&attempt, *committed),
+            Begun::Open => self.begun = Some(attempt),
+        }
+        Ok(begun)
+    }
+
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        self.desk.beat();
+        let ended = self.log.ended(wait)?;
+        if let Some((committed, _)) = &ended {
+            let attempt = self.begun.take().expect("an epoch is on its way");
+            self.note_end(&attempt, *committed);
+        }
+        Ok(ended)
     }
 
     fn resolve(&mut self) -> Result<Positions, LogError> {

@@ -8,7 +8,7 @@
 //! answer: `rd_kafka_send_offsets_to_transaction` then waits for ever; nor when a membership ends while its consumer is closed:
 //! `rd_kafka_assign` does then (both seen with 2.12.1).
 
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 type Call = Box<dyn FnOnce() + Send>;
@@ -21,15 +21,24 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
+    /// Has the call made, and does not wait: the answer comes when it is ready.
+    pub(super) fn begin<T: Send + 'static>(
+        &mut self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Receiver<T> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let calls = self.calls.get_or_insert_with(begun);
+        calls.send(Box::new(move || drop(answer.send(call())))).expect("it takes calls until it is let go");
+        answered
+    }
+
     /// Has the call made; nothing if it lasts longer.
     pub(super) fn ask<T: Send + 'static>(
         &mut self,
         wait: Duration,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (answer, answered) = mpsc::sync_channel(1);
-        let calls = self.calls.get_or_insert_with(begun);
-        calls.send(Box::new(move || drop(answer.send(call())))).expect("it takes calls until it is let go");
+        let answered = self.begin(call);
         match answered.recv_timeout(wait) {
             Ok(answer) => Some(answer),
             Err(RecvTimeoutError::Timeout) => {

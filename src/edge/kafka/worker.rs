@@ -1,15 +1,18 @@
 //! The log on Kafka, as one worker sees it.
 //!
 //! Enters: polls and epochs. Leaves: records, news of the group, what became of the epochs. Always true: an epoch
-//! carries the proof of our membership, and an epoch with a position of a partition that is not ours is not tried.
+//! carries the proof of our membership as of its end, and an epoch with a position of a partition that is not ours is not
+//! tried; while one is being written, beside us, nothing else is asked of the writer.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use rdkafka::admin::AdminClient;
 
+use super::clerk::Clerk;
 use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::member::{Happened, Member, name_taken};
@@ -21,7 +24,9 @@ use super::reader::{Reader, Until, Wanted};
 use super::signs::Signs;
 use super::topics;
 use super::writer::{Writer, Written};
-use crate::engine::log::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
+use crate::engine::log::{
+    Begun, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, Restored,
+};
 use crate::model::{Lane, Partition, Timestamp, Topic};
 
 /// One worker's view of the log on Kafka. Dropped, it closes its clients; its name keeps its partitions for the
@@ -30,7 +35,9 @@ pub struct KafkaLog {
     name: String,
     partitions: u32,
     standing: Standing,
-    writer: Writer,
+    pen: Pen,
+    /// Has the epochs written.
+    scribe: Clerk,
     member: Member,
     reader: Reader,
     signs: Arc<Signs>,
@@ -43,6 +50,22 @@ pub struct KafkaLog {
     /// Started by the first trim.
     admin: Option<AdminClient<Quiet>>,
     config: KafkaConfig,
+}
+
+/// Where the writer is.
+enum Pen {
+    Here(Box<Writer>),
+    /// It writes an epoch, and comes back.
+    Writing(Receiver<Outcome>),
+    /// It is being handed over.
+    Nowhere,
+}
+
+/// The writer with an epoch that it has written, or has not.
+struct Outcome {
+    writer: Box<Writer>,
+    outputs: Outbox,
+    written: Result<Written, LogError>,
 }
 
 /// Whether we may commit.
@@ -80,7 +103,8 @@ impl KafkaLog {
             name: name.to_owned(),
             partitions,
             standing: Standing::Good,
-            writer: writer.waiting(signs),
+            pen: Pen::Here(Box::new(writer.waiting(signs))),
+            scribe: Clerk::default(),
             member,
             reader: reader.waiting(),
             signs: Arc::clone(signs),
@@ -94,6 +118,15 @@ impl KafkaLog {
 }
 
 impl KafkaLog {
+    fn writer(&mut self) -> &mut Writer {
+        match &mut self.pen {
+            Pen::Here(writer) => writer,
+            Pen::Writing(_) | Pen::Nowhere => {
+                panic!("the end of an epoch is heard of before anything else is asked")
+            }
+        }
+    }
+
     /// The last record of a partition's local copy, if the log has the same one and the copy all before it.
     fn copied(&mut self, partition: Partition, from: u64) -> Result<Option<Copied>, LogError> {
         let Some(mirror) = &mut self.mirror else { return Ok(None) };
@@ -118,11 +151,11 @@ impl KafkaLog {
         let still_ours = match self.standing {
             Standing::Good => {
                 let claim = self.member.last_known();
-                self.writer.has_its_name(claim)
+                self.writer().has_its_name(claim)
             }
             Standing::InDoubt | Standing::Out | Standing::NameTaken => None,
         };
-        let times = if self.writer.is_of_old() { 1 } else { 2 };
+        let times = if self.writer().is_of_old() { 1 } else { 2 };
         if !still_ours.unwrap_or_else(|| self.comebacks.spend(times)) {
             return Err(name_taken(&self.name));
         }
@@ -135,7 +168,7 @@ impl KafkaLog {
     /// A new producer takes the name: whatever the old one left open is decided, and writing may go on.
     fn renew_writer(&mut self) -> Result<(), LogError> {
         self.signs.rebuilt();
-        self.writer.reopen()?;
+        self.writer().reopen()?;
         self.standing = Standing::Good;
         Ok(())
     }
@@ -189,11 +222,9 @@ fn from_copy(
 }
 
 /// Copies what an epoch wrote to the state logs; after anything but success, the copies end before it.
-fn mirrored(mirror: &mut Mirror, writer: &Writer, epoch: &Epoch<'_>, committed: Committed) {
+fn mirrored(mirror: &mut Mirror, writer: &Writer, outputs: &Outbox, committed: Committed) {
     let mut offsets = writer.state_offsets().iter().peekable();
-    for (number, record) in
-        epoch.outputs.iter().enumerate().filter(|(_, record)| record.topic == Topic::State)
-    {
+    for (number, record) in outputs.iter().enumerate().filter(|(_, record)| record.topic == Topic::State) {
         match offsets.next_if(|(of, _)| *of == number) {
             Some((_, offset)) if committed == Committed::Done => {
                 mirror.append(record.partition, *offset, record.value.unwrap_or_default());
@@ -248,32 +279,62 @@ impl Log for KafkaLog {
     }
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
+        let committed = match self.begin(epoch.outputs.clone(), epoch.positions)? {
+            Begun::Ended(committed, _) => committed,
+            Begun::Open => self.ended(true)?.expect("it was waited for").0,
+        };
+        Ok(committed)
+    }
+
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
         match self.standing {
             Standing::Good => {}
             Standing::InDoubt => panic!("an epoch in doubt is resolved before the next one"),
-            Standing::Out | Standing::NameTaken => return Ok(Committed::Fenced),
+            Standing::Out | Standing::NameTaken => return Ok(Begun::Ended(Committed::Fenced, outputs)),
         }
-        if epoch.outputs.is_empty() && epoch.positions.is_empty() {
-            return Ok(Committed::Done);
+        if outputs.is_empty() && positions.is_empty() {
+            return Ok(Begun::Ended(Committed::Done, outputs));
         }
         let ours = self.member.partitions();
-        if epoch.positions.keys().any(|(_, partition)| !ours.contains(partition)) {
-            return Ok(Committed::Fenced);
+        if positions.keys().any(|(_, partition)| !ours.contains(partition)) {
+            return Ok(Begun::Ended(Committed::Fenced, outputs));
         }
-        let Some(proof) = self.member.proof() else { return Ok(Committed::Fenced) };
-        let positions = self.member.listed(epoch.positions);
-        let claim = (!epoch.positions.is_empty()).then_some((positions, proof));
-        let (standing, committed) = match self.writer.write(epoch.outputs, claim)? {
+        let Some(proof) = self.member.proof() else { return Ok(Begun::Ended(Committed::Fenced, outputs)) };
+        let claim = (!positions.is_empty()).then(|| (self.member.listed(positions), proof));
+        let Pen::Here(mut writer) = std::mem::replace(&mut self.pen, Pen::Nowhere) else {
+            panic!("the end of an epoch is heard of before the next one is begun")
+        };
+        self.pen = Pen::Writing(self.scribe.begin(move || {
+            let written = writer.write(&outputs, claim);
+            Outcome { writer, outputs, written }
+        }));
+        Ok(Begun::Open)
+    }
+
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        let Pen::Writing(outcome) = &self.pen else { panic!("no epoch is being written") };
+        let outcome = if wait {
+            outcome.recv().ok()
+        } else {
+            match outcome.try_recv() {
+                Ok(outcome) => Some(outcome),
+                Err(TryRecvError::Empty) => return Ok(None),
+                Err(TryRecvError::Disconnected) => None,
+            }
+        };
+        let Outcome { writer, outputs, written } = outcome.expect("writing an epoch does not panic");
+        self.pen = Pen::Here(writer);
+        let (standing, committed) = match written? {
             Written::Done => (Standing::Good, Committed::Done),
             Written::InDoubt => (Standing::InDoubt, Committed::InDoubt),
             Written::NotMember => (Standing::Out, Committed::Fenced),
             Written::NameTaken => (Standing::NameTaken, Committed::Fenced),
         };
         self.standing = standing;
-        if let Some(mirror) = &mut self.mirror {
-            mirrored(mirror, &self.writer, &epoch, committed);
+        if let (Some(mirror), Pen::Here(writer)) = (&mut self.mirror, &self.pen) {
+            mirrored(mirror, writer, &outputs, committed);
         }
-        Ok(committed)
+        Ok(Some((committed, outputs)))
     }
 
     fn resolve(&mut self) -> Result<Positions, LogError> {

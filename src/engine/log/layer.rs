@@ -1,12 +1,13 @@
 //! A log over another one.
 //!
 //! Enters: the calls of a [`Log`]. Leaves: the same calls to the log beneath. Always true: a layer names only the calls in
-//! which it differs; all others pass unchanged.
+//! which it differs; all others pass unchanged. Only an epoch that is begun is committed at once, unless the layer says
+//! otherwise: so a layer over commits sees all of them.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Committed, Epoch, Log, LogError, Polled, Positions, Record, Restored};
+use super::{Begun, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record, Restored};
 use crate::model::{Lane, Partition};
 
 /// A log that is another one but for what it does itself. Its methods are those of [`Log`].
@@ -33,6 +34,15 @@ pub trait LogLayer {
         self.beneath_mut().commit(epoch)
     }
 
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
+        let committed = self.commit(Epoch { outputs: &outputs, positions })?;
+        Ok(Begun::Ended(committed, outputs))
+    }
+
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        self.beneath_mut().ended(wait)
+    }
+
     fn resolve(&mut self) -> Result<Positions, LogError> {
         self.beneath_mut().resolve()
     }
@@ -57,6 +67,14 @@ impl<L: LogLayer> Log for L {
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
         LogLayer::commit(self, epoch)
+    }
+
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
+        LogLayer::begin(self, outputs, positions)
+    }
+
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        LogLayer::ended(self, wait)
     }
 
     fn resolve(&mut self) -> Result<Positions, LogError> {

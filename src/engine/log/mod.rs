@@ -296,6 +296,15 @@ pub enum Committed {
     Fenced,
 }
 
+/// What became of an epoch so far.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// It has ended; its outputs come back, for their memory.
+    Ended(Committed, Outbox),
+    /// It is on its way: [`Log::ended`] tells.
+    Open,
+}
+
 /// How far reading a state log came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
@@ -342,6 +351,18 @@ pub trait Log {
 
     /// Writes outputs and positions, all or nothing.
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError>;
+
+    /// Begins to commit. A log may go on with it while the worker polls; the proof of membership is of now. Until its end is
+    /// told, nothing else is begun, sought or taken up, and a revocation waits.
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
+        let committed = self.commit(Epoch { outputs: &outputs, positions })?;
+        Ok(Begun::Ended(committed, outputs))
+    }
+
+    /// What became of the epoch that is on its way, with its outputs; none: nothing yet. If told to `wait`, there is no none.
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        unreachable!("a log that leaves epochs open says how they end (asked to wait: {wait})")
+    }
 
     /// After `InDoubt`: settles the epoch and returns the committed positions of our partitions.
     fn resolve(&mut self) -> Result<Positions, LogError>;

@@ -12,7 +12,9 @@ use crate::model::{Lane, Partition, Topic};
 use super::frame::Headers;
 use super::member::Member;
 use super::store::{Medium, Place, State, Store};
-use super::{Broker, Committed, Epoch, Extent, Log, LogError, LogLayer, Outbox, Polled, Positions, Record};
+use super::{
+    Begun, Broker, Committed, Epoch, Extent, Log, LogError, LogLayer, Outbox, Polled, Positions, Record,
+};
 
 /// How often each fault happens, in thousandths of the calls it can happen to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Faults {
     pub rebalance: u32,
     /// Before a poll the group takes the member for dead.
     pub lost: u32,
+    /// A commit goes on while the member polls, and happens, or does not, some looks later.
+    pub late: u32,
 }
 
 /// A log in memory; clones are handles to the same one.
@@ -46,7 +50,20 @@ pub struct SimMember {
     inner: Member<Memory>,
     chance: Arc<Mutex<Chance>>,
     in_doubt: bool,
+    late: Option<Late>,
 }
+
+/// A commit that goes on.
+#[derive(Debug)]
+struct Late {
+    outputs: Outbox,
+    positions: Positions,
+    /// For so many more looks.
+    looks: usize,
+}
+
+/// A late commit goes on for fewer looks than this.
+const LOOKS_MAX: usize = 8;
 
 #[derive(Debug)]
 struct Chance {
@@ -97,7 +114,8 @@ impl Broker for Sim {
     }
 
     fn join(&self, name: &str) -> Result<SimMember, LogError> {
-        Ok(SimMember { inner: self.store.join(name)?, chance: Arc::clone(&self.chance), in_doubt: false })
+        let inner = self.store.join(name)?;
+        Ok(SimMember { inner, chance: Arc::clone(&self.chance), in_doubt: false, late: None })
     }
 
     fn append(&self, records: &Outbox) -> Result<(), LogError> {
@@ -180,6 +198,7 @@ impl LogLayer for SimMember {
 
     fn commit(&mut self, epoch: Epoch<'_>) -> Result<Committed, LogError> {
         assert!(!self.in_doubt, "an epoch in doubt is settled before the next commit");
+        assert!(self.late.is_none(), "a commit ends before the next one");
         if self.hits(|faults| faults.fenced) {
             self.inner.bury();
         }
@@ -196,7 +215,33 @@ impl LogLayer for SimMember {
         self.inner.commit(epoch)
     }
 
+    fn begin(&mut self, outputs: Outbox, positions: &Positions) -> Result<Begun, LogError> {
+        if self.hits(|faults| faults.late) {
+            assert!(self.late.is_none(), "a commit ends before the next one");
+            let looks = self.below(LOOKS_MAX);
+            self.late = Some(Late { outputs, positions: positions.clone(), looks });
+            return Ok(Begun::Open);
+        }
+        let committed = LogLayer::commit(self, Epoch { outputs: &outputs, positions })?;
+        Ok(Begun::Ended(committed, outputs))
+    }
+
+    fn ended(&mut self, wait: bool) -> Result<Option<(Committed, Outbox)>, LogError> {
+        match self.late.as_mut().expect("a commit goes on") {
+            Late { looks, .. } if *looks > 0 && !wait => {
+                *looks -= 1;
+                Ok(None)
+            }
+            _ => {
+                let Late { outputs, positions, .. } = self.late.take().expect("looked at above");
+                let committed = LogLayer::commit(self, Epoch { outputs: &outputs, positions: &positions })?;
+                Ok(Some((committed, outputs)))
+            }
+        }
+    }
+
     fn resolve(&mut self) -> Result<Positions, LogError> {
+        assert!(self.late.is_none(), "a commit ends before it is settled");
         self.in_doubt = false;
         self.inner.resolve()
     }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use crate::model::AccountId;
 use crate::stations::hop::Gate;
+use crate::stations::undo::Before;
 
 /// The gates of a partition.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     by_account: BTreeMap<AccountId, Gate>,
-    /// What the open epoch changed, as it was before.
-    before: BTreeMap<AccountId, Gate>,
+    before: Before<AccountId, Gate>,
 }
 
 impl Gates {
@@ -36,7 +36,7 @@ impl Gates {
         if now.is_open() && self.by_account.len() as u64 >= max {
             return false;
         }
-        self.before.entry(account.clone()).or_insert(now);
+        self.before.note(account.clone(), now);
         self.put(account, gate);
         true
     }
@@ -84,12 +84,16 @@ impl Gates {
         Ok(())
     }
 
+    pub(super) fn seal(&mut self) {
+        self.before.seal();
+    }
+
     pub(super) fn commit(&mut self) {
-        self.before.clear();
+        self.before.commit();
     }
 
     pub(super) fn rollback(&mut self) {
-        for (account, gate) in std::mem::take(&mut self.before) {
+        for (account, gate) in self.before.take() {
             self.put(account, gate);
         }
     }

@@ -11,6 +11,7 @@ use super::{ShipmentStation, flush_due};
 use crate::model::{AccountId, ShipmentId, Timestamp};
 use crate::stations::Rules;
 use crate::stations::hop::UnitNo;
+use crate::stations::undo::Undo;
 
 /// A part of a shipment in the state log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +26,7 @@ pub enum Part {
 
 /// What there was before the epoch touched it.
 #[derive(Debug)]
-pub(super) enum Undo {
+pub(super) enum Image {
     Created(ShipmentId),
     Head(ShipmentId, Box<Head>),
     Answers(ShipmentId, VecDeque<Answer>),
@@ -46,33 +47,33 @@ pub(super) struct Loading {
 impl ShipmentStation {
     /// Whether this epoch changed anything.
     pub fn is_touched(&self) -> bool {
-        !self.undo.is_empty() || self.gates.is_touched()
+        !self.undo.open().is_empty() || self.gates.is_touched()
     }
 
     /// The parts that this epoch changed, as they are now; none: gone.
     pub fn delta(&self, mut sink: impl FnMut(&ShipmentId, Part, Option<&[u8]>)) {
-        for undo in &self.undo {
+        for image in self.undo.open() {
             // What was retired has no parts any more: the last entry says so, whatever else was touched.
-            match undo {
-                Undo::Created(id) => {
+            match image {
+                Image::Created(id) => {
                     if let Some(shipment) = self.shipments.get(id) {
                         write_whole(shipment, &mut sink);
                     }
                 }
-                Undo::Head(id, _) => {
+                Image::Head(id, _) => {
                     if let Some(shipment) = self.shipments.get(id) {
                         write_head(shipment, &mut sink);
                     }
                 }
-                Undo::Answers(id, _) => {
+                Image::Answers(id, _) => {
                     if let Some(shipment) = self.shipments.get(id) {
                         write_answers(shipment, &mut sink);
                     }
                 }
-                Undo::Unit(id, before) => self.write_unit_now(id, before.no, &mut sink),
-                Undo::UnitAdded(id, no) => self.write_unit_now(id, *no, &mut sink),
-                Undo::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
-                Undo::Retired(shipment) => {
+                Image::Unit(id, before) => self.write_unit_now(id, before.no, &mut sink),
+                Image::UnitAdded(id, no) => self.write_unit_now(id, *no, &mut sink),
+                Image::UnitRemoved(id, before) => sink(id, Part::Unit(before.no), None),
+                Image::Retired(shipment) => {
                     let id = &shipment.id;
                     sink(id, Part::Head, None);
                     sink(id, Part::Answers, None);
@@ -178,20 +179,26 @@ impl ShipmentStation {
         self.verdicts_dirty.clear();
     }
 
-    /// Keeps what the epoch did.
-    pub fn commit(&mut self) {
-        self.undo.clear();
-        self.gates.commit();
+    /// Ends the open epoch.
+    pub fn seal(&mut self) {
+        self.undo.seal();
+        self.gates.seal();
         self.epoch += 1;
     }
 
-    /// Takes back what the epoch did.
+    /// Keeps what the sealed epoch did.
+    pub fn commit(&mut self) {
+        self.undo.commit();
+        self.gates.commit();
+    }
+
+    /// Takes back what was not committed.
     pub fn rollback(&mut self, rules: &Rules) {
         self.gates.rollback();
         let mut touched = BTreeSet::new();
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Created(id) => {
+        while let Some(image) = self.undo.pop() {
+            match image {
+                Image::Created(id) => {
                     let shipment = self.shipments.remove(&id).expect("created in this epoch");
                     self.boxes -= shipment.boxes.len() as u64;
                     self.total(&shipment.head.contributed, -1);
@@ -199,7 +206,7 @@ impl ShipmentStation {
                     self.wait(shipment.head.waiting, -1);
                     touched.remove(&id);
                 }
-                Undo::Head(id, before) => {
+                Image::Head(id, before) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     let after = std::mem::replace(&mut shipment.head, *before);
                     let head = shipment.head.clone();
@@ -211,29 +218,29 @@ impl ShipmentStation {
                     self.wait(head.waiting, 1);
                     touched.insert(id);
                 }
-                Undo::Answers(id, before) => {
+                Image::Answers(id, before) => {
                     self.shipments.get_mut(&id).expect("touched in this epoch").answers = before;
                 }
-                Undo::Unit(id, before) => {
+                Image::Unit(id, before) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     let no = before.no;
                     *shipment.unit_mut(no).expect("a unit of it") = *before;
                     touched.insert(id);
                 }
-                Undo::UnitAdded(id, no) => {
+                Image::UnitAdded(id, no) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     shipment.boxes.retain(|unit| unit.no != no);
                     self.boxes -= 1;
                     touched.insert(id);
                 }
-                Undo::UnitRemoved(id, before) => {
+                Image::UnitRemoved(id, before) => {
                     let shipment = self.shipments.get_mut(&id).expect("touched in this epoch");
                     let at = shipment.boxes.partition_point(|unit| unit.no < before.no);
                     shipment.boxes.insert(at, *before);
                     self.boxes += 1;
                     touched.insert(id);
                 }
-                Undo::Retired(shipment) => {
+                Image::Retired(shipment) => {
                     let id = shipment.id.clone();
                     self.boxes += shipment.boxes.len() as u64;
                     self.count(&shipment.head.account, shipment.head.verdict, 1);
@@ -259,25 +266,25 @@ impl ShipmentStation {
     }
 }
 
-pub(super) fn keep_head(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+pub(super) fn keep_head(undo: &mut Undo<Image>, epoch: u64, shipment: &mut Shipment) {
     if shipment.head_epoch != epoch {
         shipment.head_epoch = epoch;
-        undo.push(Undo::Head(shipment.id.clone(), Box::new(shipment.head.clone())));
+        undo.push(Image::Head(shipment.id.clone(), Box::new(shipment.head.clone())));
     }
 }
 
-pub(super) fn keep_answers(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment) {
+pub(super) fn keep_answers(undo: &mut Undo<Image>, epoch: u64, shipment: &mut Shipment) {
     if shipment.answers_epoch != epoch {
         shipment.answers_epoch = epoch;
-        undo.push(Undo::Answers(shipment.id.clone(), shipment.answers.clone()));
+        undo.push(Image::Answers(shipment.id.clone(), shipment.answers.clone()));
     }
 }
 
-pub(super) fn keep_unit(undo: &mut Vec<Undo>, epoch: u64, shipment: &mut Shipment, no: UnitNo) {
+pub(super) fn keep_unit(undo: &mut Undo<Image>, epoch: u64, shipment: &mut Shipment, no: UnitNo) {
     let id = shipment.id.clone();
     let unit = shipment.unit_mut(no).expect("a unit of the shipment");
     if unit.epoch != epoch {
-        undo.push(Undo::Unit(id, Box::new(unit.clone())));
+        undo.push(Image::Unit(id, Box::new(unit.clone())));
         unit.epoch = epoch;
     }
 }

@@ -30,13 +30,14 @@ use self::facts::{
 };
 use self::gates::Gates;
 pub use self::keep::Part;
-use self::keep::{Loading, Undo, keep_answers, keep_head, keep_unit};
+use self::keep::{Image, Loading, keep_answers, keep_head, keep_unit};
 use self::publish::MilestoneSources;
 use super::hop::{
     ArrivalKey, Conflict, Gate, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
     Verdicts,
 };
 use super::timers::Timers;
+use super::undo::Undo;
 use super::{Counters, Rules};
 use crate::fold::View;
 use crate::model::{
@@ -92,7 +93,7 @@ pub struct ShipmentStation {
     shipments: HashMap<ShipmentId, Shipment, FixedState>,
     /// Boxes of all shipments.
     boxes: u64,
-    undo: Vec<Undo>,
+    undo: Undo<Image>,
     epoch: u64,
     settling: u64,
     /// Shipments to derive anew at the next settling.
@@ -119,7 +120,7 @@ impl ShipmentStation {
             partition,
             shipments: HashMap::with_hasher(FixedState::with_seed(secret)),
             boxes: 0,
-            undo: Vec::new(),
+            undo: Undo::default(),
             epoch: 1,
             settling: 1,
             marked: Vec::new(),
@@ -271,7 +272,7 @@ impl ShipmentStation {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
             self.boxes += shipment.boxes.len() as u64;
             self.shipments.insert(id.clone(), shipment);
-            self.undo.push(Undo::Created(id.clone()));
+            self.undo.push(Image::Created(id.clone()));
             self.renumber(rules, hops, id, numbers, entry);
         } else {
             let shipment = self.shipments.get_mut(id).expect("an accepted change is of a known shipment");
@@ -316,7 +317,7 @@ impl ShipmentStation {
                             let key = NumberKey { number, carrier: shipment.head.carrier };
                             send_remove(hops, key, id, no, entry);
                         }
-                        self.undo.push(Undo::UnitRemoved(id.clone(), Box::new(unit)));
+                        self.undo.push(Image::UnitRemoved(id.clone(), Box::new(unit)));
                     }
                     for new in add {
                         let no = UnitNo(shipment.head.next_unit);
@@ -325,7 +326,7 @@ impl ShipmentStation {
                             Unit::new(no, Some(new.box_id), new.units, new.weight_g, entry, self.epoch);
                         shipment.boxes.push(unit);
                         self.boxes += 1;
-                        self.undo.push(Undo::UnitAdded(id.clone(), no));
+                        self.undo.push(Image::UnitAdded(id.clone(), no));
                     }
                 }
                 Change::Destination(fc) => {
@@ -674,7 +675,7 @@ impl ShipmentStation {
         let shipment = self.shipments.remove(id).expect("a pending shipment is known");
         self.boxes -= shipment.boxes.len() as u64;
         self.count(&shipment.head.account, shipment.head.verdict, -1);
-        self.undo.push(Undo::Retired(Box::new(shipment)));
+        self.undo.push(Image::Retired(Box::new(shipment)));
     }
 }
 
