@@ -3,7 +3,7 @@
 //! Enters: parts from the state log, and the undo list of the open epoch. Leaves: the parts that the epoch touched, or all of
 //! a slice. Always true: taking back restores shipments, totals, gauges and timers; a retired shipment has no part left.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::derive::derive;
 use super::facts::{Answer, Head, Shipment, Unit};
@@ -39,9 +39,33 @@ pub(super) enum Image {
 /// Parts of a shipment while the state log is read.
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    head: Option<Head>,
+    head: Option<Box<Head>>,
     answers: VecDeque<Answer>,
-    units: BTreeMap<UnitNo, Unit>,
+    /// In the order of their numbers, in which they also stand in an image.
+    units: Vec<Unit>,
+}
+
+impl Loading {
+    fn put(&mut self, unit: Unit) {
+        if self.units.last().is_none_or(|last| last.no < unit.no) {
+            if self.units.is_empty() {
+                // About as many will follow, and the PRO.
+                let boxes = self.head.as_ref().map_or(0, |head| head.next_unit as usize);
+                self.units.reserve_exact(boxes + 1);
+            }
+            return self.units.push(unit);
+        }
+        match self.units.binary_search_by_key(&unit.no, |unit| unit.no) {
+            Ok(at) => self.units[at] = unit,
+            Err(at) => self.units.insert(at, unit),
+        }
+    }
+
+    fn drop_unit(&mut self, no: UnitNo) {
+        if let Ok(at) = self.units.binary_search_by_key(&no, |unit| unit.no) {
+            self.units.remove(at);
+        }
+    }
 }
 
 impl ShipmentStation {
@@ -133,30 +157,29 @@ impl ShipmentStation {
     pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
         let loading = self.loading.entry(id).or_default();
         match (part, bytes) {
-            (Part::Head, Some(bytes)) => loading.head = Some(postcard::from_bytes(bytes)?),
+            (Part::Head, Some(bytes)) => loading.head = Some(Box::new(postcard::from_bytes(bytes)?)),
             (Part::Head, None) => loading.head = None,
             (Part::Answers, Some(bytes)) => loading.answers = postcard::from_bytes(bytes)?,
             (Part::Answers, None) => loading.answers.clear(),
-            (Part::Unit(no), Some(bytes)) => {
-                loading.units.insert(no, postcard::from_bytes(bytes)?);
-            }
-            (Part::Unit(no), None) => {
-                loading.units.remove(&no);
-            }
+            (Part::Unit(_), Some(bytes)) => loading.put(postcard::from_bytes(bytes)?),
+            (Part::Unit(no), None) => loading.drop_unit(no),
         }
         Ok(())
     }
 
     /// All parts are here: puts the shipments together, and rebuilds totals and timers.
     pub fn loaded(&mut self, rules: &Rules) {
-        for (id, loading) in std::mem::take(&mut self.loading) {
+        let loading = std::mem::take(&mut self.loading);
+        self.shipments.reserve(loading.len());
+        for (id, loading) in loading {
             let Some(head) = loading.head else { continue };
-            let mut units = loading.units;
-            let freight = units.remove(&UnitNo::FREIGHT);
+            let mut boxes = loading.units;
+            let freight = boxes.pop_if(|last| last.no == UnitNo::FREIGHT);
+            boxes.shrink_to_fit();
             let shipment = Shipment {
                 id: id.clone(),
-                head,
-                boxes: units.into_values().collect(),
+                head: *head,
+                boxes,
                 freight,
                 answers: loading.answers,
                 head_epoch: 0,

@@ -110,7 +110,7 @@ pub struct ShipmentStation {
     gates: Gates,
     sources: MilestoneSources,
     days: Days,
-    loading: BTreeMap<ShipmentId, Loading>,
+    loading: HashMap<ShipmentId, Loading, FixedState>,
 }
 
 impl ShipmentStation {
@@ -135,7 +135,7 @@ impl ShipmentStation {
             gates: Gates::default(),
             sources: MilestoneSources::new(secret),
             days: Days::default(),
-            loading: BTreeMap::new(),
+            loading: HashMap::with_hasher(FixedState::with_seed(secret)),
         }
     }
 
