@@ -9,8 +9,8 @@
 //! - what can't be read any more is told: the worker is refused, or the epoch that leaves the gap behind has a dead letter.
 //!
 //! A turn polls the lanes, hops first, each with its floor of one batch; an epoch closes by age, by size, or (when told so)
-//! because all lanes are drained. While one is being committed the next one may grow beyond its age. After an epoch that was not committed the next ones are smaller: perhaps it took longer
-//! than the log lets a transaction last.
+//! because all lanes are drained. While one is being committed the next one may grow beyond its age. After an epoch that was
+//! not committed the next ones are smaller: perhaps it took longer than the log lets a transaction last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
