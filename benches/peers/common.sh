@@ -3,6 +3,26 @@
 # Errors say enough.
 export RUST_BACKTRACE=0
 
+# set_arguments NAME... -- ARGUMENT...: each --NAME VALUE sets the variable of that name. Others tell what can be said: the head
+# of the script.
+set_arguments() {
+    local names=" "
+    while [[ $1 != -- ]]; do
+        names+="$1 "
+        shift
+    done
+    shift
+    while (($#)); do
+        if [[ $1 != --* || $names != *" ${1#--} "* ]]; then
+            sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+            exit 2
+        fi
+        (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
+        printf -v "${1#--}" '%s' "$2"
+        shift 2
+    done
+}
+
 say() { printf '== %s\n' "$*" >&2; }
 
 # build PROGRAM...: TLS is left out, as the broker is on this machine.

@@ -6,7 +6,8 @@
 //!
 //! `transitions` reads what a program wrote. Leaves: how many box transitions it told, how many different ones, and a
 //! digest of these, in a line: programs that did the same work show the same. From box events each record is one; from
-//! `shipments` they are what its documents, the last of each shipment, list as reached.
+//! `shipments` they are what its documents, the last of each shipment, list as reached; from `hops`, what the last box event of
+//! each box shows.
 
 #[path = "client.rs"]
 mod client;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use dockside::model::Milestone;
+use dockside::stations::{Hop, read_hops};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -91,11 +94,16 @@ enum Task {
     /// Counts box transitions.
     Transitions {
         /// A topic of box events.
-        #[arg(long, required_unless_present = "shipments")]
+        #[arg(long, required_unless_present_any = ["shipments", "hops"])]
         box_events: Option<String>,
         /// Or the topic of dockside's shipments.
         #[arg(long)]
         shipments: Option<String>,
+        /// Or that of its hops, whose boxes are those of the commands.
+        #[arg(long, requires = "commands")]
+        hops: Option<String>,
+        #[arg(long)]
+        commands: Option<String>,
         /// A file for the different ones, a line each, sorted.
         #[arg(long)]
         list: PathBuf,
@@ -113,10 +121,14 @@ fn main() -> Result<()> {
             };
             format!("{name}\t{wall_s:.2}\t{cpu_s:.2}\t{peak_mib}")
         }
-        Task::Transitions { box_events, shipments, list } => {
-            let transitions = match (box_events, shipments) {
-                (Some(topic), _) => Transitions::of_box_events(&bootstrap, &topic)?,
-                (None, topic) => Transitions::of_shipments(&bootstrap, &topic.context("a topic")?)?,
+        Task::Transitions { box_events, shipments, hops, commands, list } => {
+            let transitions = match (box_events, shipments, hops.zip(commands)) {
+                (Some(topic), ..) => Transitions::of_box_events(&bootstrap, &topic)?,
+                (_, Some(topic), _) => Transitions::of_shipments(&bootstrap, &topic)?,
+                (.., topics) => {
+                    let (hops, commands) = topics.context("a topic")?;
+                    Transitions::of_hops(&bootstrap, &hops, &commands)?
+                }
             };
             transitions.list(&list)?;
             transitions.line()
@@ -316,6 +328,21 @@ struct BoxEvent {
     milestone: String,
 }
 
+/// Of a command no more than that.
+#[derive(Deserialize)]
+struct CreateShipment {
+    #[serde(rename = "type")]
+    kind: String,
+    shipment_id: Option<String>,
+    #[serde(default)]
+    boxes: Vec<NewBox>,
+}
+
+#[derive(Deserialize)]
+struct NewBox {
+    box_id: String,
+}
+
 #[derive(Deserialize)]
 struct ShipmentDocument {
     shipment_id: String,
@@ -353,6 +380,37 @@ impl Transitions {
             for BoxDocument { box_id, milestones } in boxes {
                 for milestone in milestones.into_keys().filter(|name| RANKED.contains(&name.as_str())) {
                     transitions.add(shipment_id.clone(), box_id.clone(), milestone);
+                }
+            }
+        }
+        Ok(transitions)
+    }
+
+    fn of_hops(bootstrap: &str, hops: &str, commands: &str) -> Result<Transitions> {
+        let mut boxes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        each_record(bootstrap, commands, |message| {
+            let command: CreateShipment = serde_json::from_slice(message.payload().unwrap_or_default())?;
+            if let (Some(id), "create_shipment") = (command.shipment_id, command.kind.as_str()) {
+                boxes.insert(id, command.boxes.into_iter().map(|new| new.box_id).collect());
+            }
+            Ok(())
+        })?;
+        let mut last = BTreeMap::new();
+        each_record(bootstrap, hops, |message| {
+            read_hops(message.payload().unwrap_or_default(), |hop| {
+                if let Hop::BoxEvent { shipment, unit, view, .. } = hop {
+                    last.insert((shipment.as_str().to_owned(), unit.0 as usize), view);
+                }
+            });
+            Ok(())
+        })?;
+        let mut transitions = Transitions::default();
+        for ((shipment_id, unit), view) in last {
+            let box_id = boxes.get(&shipment_id).and_then(|boxes| boxes.get(unit));
+            let box_id = box_id.with_context(|| format!("no command creates box {unit} of {shipment_id}"))?;
+            for milestone in Milestone::ALL.into_iter().filter(|milestone| view.at(*milestone).is_some()) {
+                if RANKED.contains(&milestone.name()) {
+                    transitions.add(shipment_id.clone(), box_id.clone(), milestone.name().to_owned());
                 }
             }
         }

@@ -10,24 +10,12 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-bootstrap='' inputs='' partitions=4 workers=1
-while (($#)); do
-    case $1 in
-    --bootstrap | --inputs | --partitions | --workers)
-        (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
-        printf -v "${1#--}" '%s' "$2"
-        shift 2
-        ;;
-    *)
-        sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
-        exit 2
-        ;;
-    esac
-done
-[[ -n $bootstrap && -n $inputs ]] || { echo "--bootstrap and --inputs are wanted" >&2; exit 2; }
-
 # shellcheck source=common.sh
 source "$here/common.sh"
+bootstrap='' inputs='' partitions=4 workers=1
+set_arguments bootstrap inputs partitions workers -- "$@"
+[[ -n $bootstrap && -n $inputs ]] || { echo "--bootstrap and --inputs are wanted" >&2; exit 2; }
+
 build --example peer-referee
 build_streams
 

@@ -5,35 +5,23 @@
 #   benches/peers/run.sh [--scans N] [--boxes N] [--seed S] [--partitions P] [--workers W] [--only NAME,NAME...]
 #                        [--figures FILE]
 #
-# The names are count, dockside, obvious, streams-memory and streams-rocksdb. Into FILE go name, wall seconds, CPU seconds and
+# The names are count, dockside, obvious, streams-memory and streams-rocksdb, and two that do less: station and streams-station,
+# the latter behind streams-memory, whose registrations it takes. Into FILE go name, wall seconds, CPU seconds and
 # peak MiB of each, separated by tabs. Wants cargo, Java 17 and Maven, and about
 # 5 GB of memory. README.md beside it says what each program does.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-scans=500000 boxes=35000 seed=1 partitions=8 workers=$(nproc)
-only=count,dockside,obvious,streams-memory,streams-rocksdb figures=
-while (($#)); do
-    case $1 in
-    --scans | --boxes | --seed | --partitions | --workers | --only | --figures)
-        (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
-        printf -v "${1#--}" '%s' "$2"
-        shift 2
-        ;;
-    *)
-        sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
-        exit 2
-        ;;
-    esac
-done
-wants() { [[ ,$only, == *,$1,* ]]; }
-
 # shellcheck source=common.sh
 source "$here/common.sh"
+scans=500000 boxes=35000 seed=1 partitions=8 workers=$(nproc)
+only=count,dockside,obvious,streams-memory,streams-rocksdb figures=
+set_arguments scans boxes seed partitions workers only figures -- "$@"
+wants() { [[ ,$only, == *,$1,* ]]; }
 
 # 1. The programs.
-build --bin dockside --example peer-count --example peer-obvious --example peer-referee
+build --bin dockside --example peer-count --example peer-obvious --example peer-station --example peer-referee
 if [[ $only == *streams* ]]; then build_streams; fi
 
 # 2. A broker that ends with this script, however it ends: its stdin closes.
@@ -131,6 +119,25 @@ for store in memory rocksdb; do
         "${STREAMS[@]}" "$bootstrap" peers. "peers.$name." "$workers" "$store" "$dir/stores"
     came_to "$name" --box-events "peers.$name.box-events"
 done
+
+if wants station; then
+    # The same world once more: its hops and its state are its own.
+    sed -e 's/"peers\."/"station."/' -e 's/"peers\.dockside"/"station"/' "$dir/dockside.toml" >"$dir/station.toml"
+    "$built/dockside" topics apply -c "$dir/station.toml" >/dev/null
+    "$built/dockside" generate -c "$dir/station.toml" --scans "$scans" --plain "$boxes" --seed "$seed" >&2
+    measure station --group station --topics station.commands,station.scans --outputs station.hops,station.state -- \
+        "$built/examples/peer-station" --bootstrap "$bootstrap" --prefix station. --workers "$workers"
+    came_to station --hops station.hops --commands station.commands
+fi
+if wants streams-station; then
+    wants streams-memory || { echo "streams-station wants streams-memory before it" >&2; exit 2; }
+    topic peers.streams-station.box-events
+    measure streams-station --group peers.streams-station. \
+        --topics peers.scans,peers.streams-memory.registrations --outputs peers.streams-station.box-events -- \
+        "${STREAMS[@]}" "$bootstrap" peers. peers.streams-station. "$workers" memory "$dir/stores" \
+        station peers.streams-memory.registrations
+    came_to streams-station --box-events peers.streams-station.box-events
+fi
 
 # 5. The table, and the verdict.
 awk -F '\t' -v scans="$scans" '

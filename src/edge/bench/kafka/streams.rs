@@ -19,7 +19,6 @@ const SCAN_STATION: Bar = Bar::at_least(Budget::B7, "scan station, against Kafka
 const WHOLE_JOB: Bar = Bar::at_least(Budget::B7, "whole job, against Kafka Streams", 20.0, "x");
 
 pub(super) const NO_PEERS: &str = "the peers of a checkout, Java 17 and Maven: --peers benches/peers";
-const NO_LONE_STATION: &str = "a scan station that runs alone on Kafka, which this program has not";
 
 /// Scans of a box, about.
 const SCANS_EACH: u64 = 14;
@@ -33,26 +32,39 @@ pub(super) fn cpu_per_scan(options: &Options) -> Result<Vec<Line>, LogError> {
     let figures = tempfile::NamedTempFile::new().map_err(|error| failed("making a temporary file", error))?;
     let mut script = Command::new(peers.join("run.sh"));
     script
-        .args(["--only", "dockside,streams-memory"])
+        .args(["--only", "dockside,streams-memory,station,streams-station"])
         .args(["--scans", &scans.to_string(), "--boxes", &boxes.to_string()])
         .args(["--seed", &options.seed.to_string(), "--figures"])
         .arg(figures.path());
     run(&mut script)?;
     let told = std::fs::read_to_string(figures.path()).map_err(|error| failed("reading figures", error))?;
-    let ours = Figures::of(&told, "dockside")?;
-    let theirs = Figures::of(&told, "streams-memory")?;
-    let detail = json!({
-        "dockside_scans_per_cpu_s": (figure(scans) / ours.cpu_s).round(),
-        "streams_scans_per_cpu_s": (figure(scans) / theirs.cpu_s).round(),
-        "dockside": ours.json(),
-        "streams": theirs.json(),
-        "scans": scans,
-        "boxes": boxes,
-        "ours_is": "dockside run, its whole job",
-        "theirs_is": "the small job: registrations, box events, plan lines; exactly_once_v2, in-memory stores, start of the JVM included",
-        "machine": machine(),
-    });
-    Ok(vec![SCAN_STATION.missing(NO_LONE_STATION), WHOLE_JOB.measured(theirs.cpu_s / ours.cpu_s, detail)])
+    let compared = |bar: Bar, names: [&str; 2], are: [&str; 2]| {
+        let [ours, theirs] = [Figures::of(&told, names[0])?, Figures::of(&told, names[1])?];
+        let detail = json!({
+            "dockside_scans_per_cpu_s": (figure(scans) / ours.cpu_s).round(),
+            "streams_scans_per_cpu_s": (figure(scans) / theirs.cpu_s).round(),
+            "dockside": ours.json(),
+            "streams": theirs.json(),
+            "scans": scans,
+            "boxes": boxes,
+            "ours_is": are[0],
+            "theirs_is": are[1],
+            "machine": machine(),
+        });
+        Ok(bar.measured(theirs.cpu_s / ours.cpu_s, detail))
+    };
+    let station = [
+        "commands to their end, then the scan station alone: its state log and its packed box events",
+        "registrations and scans joined in one store, box events; exactly_once_v2, in memory, start of the JVM included",
+    ];
+    let whole_job = [
+        "dockside run, its whole job",
+        "the small job: registrations, box events, plan lines; exactly_once_v2, in-memory stores, start of the JVM included",
+    ];
+    Ok(vec![
+        compared(SCAN_STATION, ["station", "streams-station"], station)?,
+        compared(WHOLE_JOB, ["dockside", "streams-memory"], whole_job)?,
+    ])
 }
 
 /// What the peer reads back of boxes that commands below this prefix have registered: entries, and the seconds for all.

@@ -39,7 +39,8 @@ import org.apache.kafka.streams.state.Stores;
  *
  * Arguments: bootstrap servers, prefix of the inputs, prefix of the outputs (and name of the application), threads,
  * "memory" or "rocksdb", a directory for stores. With "restore" behind them it ends when its stores were read back, and
- * prints how many entries that were, and the seconds from the first to the last of them.
+ * prints how many entries that were, and the seconds from the first to the last of them. With "station" and a topic behind
+ * them it is the boxes alone: their registrations are in that topic already, and the box events are all that it writes.
  */
 public final class Main {
     private Main() { }
@@ -52,10 +53,16 @@ public final class Main {
             case "rocksdb" -> false;
             default -> throw new IllegalArgumentException("memory or rocksdb, not " + args[4]);
         };
+        String mode = args.length > 6 ? args[6] : "job";
+        Topology topology = switch (mode) {
+            case "job", "restore" -> topology(inputs, outputs, inMemory);
+            case "station" -> station(inputs, args[7], outputs, inMemory);
+            default -> throw new IllegalArgumentException("restore or station, not " + mode);
+        };
         Properties config = config(args[0], outputs, Integer.parseInt(args[3]), args[5]);
-        KafkaStreams streams = new KafkaStreams(topology(inputs, outputs, inMemory), config);
+        KafkaStreams streams = new KafkaStreams(topology, config);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> streams.close(Duration.ofSeconds(30))));
-        if (args.length > 6) {
+        if (mode.equals("restore")) {
             restore(streams);
         } else {
             streams.start();
@@ -108,31 +115,43 @@ public final class Main {
         return inMemory ? Stores.inMemoryKeyValueStore(name) : Stores.persistentKeyValueStore(name);
     }
 
-    private static Topology topology(String inputs, String outputs, boolean inMemory) {
+    private static final Serde<Change.BoxEvent> BOX_EVENTS =
+            Serdes.serdeFrom((topic, event) -> event.write(), (topic, bytes) -> Change.BoxEvent.read(bytes));
+
+    private static Topology station(String inputs, String registrations, String outputs, boolean inMemory) {
         StreamsBuilder builder = new StreamsBuilder();
+        boxes(builder, inputs, registrations, outputs, inMemory);
+        return builder.build();
+    }
+
+    /** Scans and registrations meet, and box events leave. */
+    private static void boxes(
+            StreamsBuilder builder, String inputs, String registrations, String outputs, boolean inMemory) {
         StoreBuilder<?> boxes =
                 Stores.keyValueStoreBuilder(store(Boxes.STORE, inMemory), Serdes.Bytes(), Parcel.serde());
         // A cache over RocksDB saves reads and writes; over memory it would only be a second map.
         builder.addStateStore(inMemory ? boxes : boxes.withCachingEnabled());
+        KStream<String, Change.BoxEvent> ofScans = builder
+                .stream(inputs + "scans", Consumed.with(Serdes.Bytes(), reading(Scan::read)))
+                .process(Boxes.Scans::new, Boxes.STORE);
+        KStream<String, Change.BoxEvent> ofRegistrations = builder
+                .stream(registrations, Consumed.with(Serdes.Bytes(), Registration.serde()))
+                .process(Boxes.Registrations::new, Boxes.STORE);
+        ofScans.merge(ofRegistrations).to(outputs + "box-events", Produced.with(Serdes.String(), BOX_EVENTS));
+    }
 
+    private static Topology topology(String inputs, String outputs, boolean inMemory) {
+        StreamsBuilder builder = new StreamsBuilder();
         KStream<String, Change.Command> commands = builder.stream(
                 inputs + "commands", Consumed.with(Serdes.String(), reading(Change.Command::read)));
         commands.filter((id, command) -> id != null).flatMap(Main::registrations)
                 .to(outputs + "registrations", Produced.with(Serdes.Bytes(), Registration.serde()));
 
-        KStream<String, Change.BoxEvent> ofScans = builder
-                .stream(inputs + "scans", Consumed.with(Serdes.Bytes(), reading(Scan::read)))
-                .process(Boxes.Scans::new, Boxes.STORE);
-        KStream<String, Change.BoxEvent> ofRegistrations = builder
-                .stream(outputs + "registrations", Consumed.with(Serdes.Bytes(), Registration.serde()))
-                .process(Boxes.Registrations::new, Boxes.STORE);
-        Serde<Change.BoxEvent> boxEvents =
-                Serdes.serdeFrom((topic, event) -> event.write(), (topic, bytes) -> Change.BoxEvent.read(bytes));
-        ofScans.merge(ofRegistrations).to(outputs + "box-events", Produced.with(Serdes.String(), boxEvents));
+        boxes(builder, inputs, outputs + "registrations", outputs, inMemory);
 
         KStream<String, Change> changes = commands.filter((id, command) -> id != null).mapValues(command -> command);
         KStream<String, Change> events = builder
-                .stream(outputs + "box-events", Consumed.with(Serdes.String(), boxEvents))
+                .stream(outputs + "box-events", Consumed.with(Serdes.String(), BOX_EVENTS))
                 .mapValues(event -> event);
         // The cache conflates: one plan line per shipment and commit.
         changes.merge(events)
