@@ -50,19 +50,15 @@ impl Filled {
     fn with(wanted: u64, filling: &mut impl Filling) -> Filled {
         let mut stations = Stations::new(Partition(0), 1, ClockSource::Input, 0x0dd5);
         let before = resident_bytes();
-        let (mut boxes, mut wanted) = (0, wanted);
-        while boxes < wanted {
+        let to_be_left = available_bytes().map(|available| available / 100 * (100 - SHARE));
+        let mut boxes = 0;
+        // Looked at again and again: what the first boxes take says little about the rest.
+        while boxes < wanted && available_bytes().zip(to_be_left).is_none_or(|(now, least)| now > least) {
             let step = STEP_BOXES.min(wanted - boxes);
             filling.fill(&mut stations, boxes, step);
             stations.seal();
             stations.commit();
             boxes += step;
-            // By now it shows what a box takes.
-            if boxes <= STEP_BOXES
-                && let (Some(grown), Some(available)) = (grown(before), available_bytes())
-            {
-                wanted = wanted.min(available * SHARE / 100 / (grown / boxes).max(1));
-            }
         }
         Filled { _kept: stations, boxes, bytes: grown(before), what: filling.what() }
     }
