@@ -42,6 +42,18 @@ fn seeds(sample: Range<u64>) -> Range<u64> {
     sample
 }
 
+/// What the log does to its members at its worst, in thousandths.
+const FAULTS: Faults = Faults {
+    undone: 60,
+    in_doubt: 60,
+    fenced: 10,
+    short: 200,
+    idle: 200,
+    rebalance: 20,
+    lost: 20,
+    late: 300,
+};
+
 pub(crate) fn settings() -> Settings {
     Settings { grace_ms: 0, ..Settings::default() }
 }
@@ -223,17 +235,7 @@ fn crashes_and_faults_of_the_log_do_not_show() {
         let phases = Phases::of(World::new(world(seed)));
         let packing = Packing { repeat: false, ..Packing::random(seed, 4) };
         let calm = run_under(settings_of(seed), &phases, &packing, Faults::default());
-        let faults = Faults {
-            undone: 60,
-            in_doubt: 60,
-            fenced: 10,
-            short: 200,
-            idle: 200,
-            rebalance: 20,
-            lost: 20,
-            late: 300,
-        };
-        let stormy = run_under(settings_of(seed), &phases, &packing, faults);
+        let stormy = run_under(settings_of(seed), &phases, &packing, FAULTS);
         assert_eq!(calm.0.digest(), stormy.0.digest(), "seed {seed}");
         let books = |c: &Counters| Counters { applied: 0, duplicate: c.applied + c.duplicate, ..c.clone() };
         assert_eq!(books(&calm.1), books(&stormy.1), "seed {seed}");

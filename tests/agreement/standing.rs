@@ -12,7 +12,7 @@ use dockside::model::{
 use serde_json::{Value, json};
 
 use super::run::{Dice, Packing, Phases, Written, run_under};
-use super::{Lives, assert_agreement, seeds, settings};
+use super::{FAULTS, Lives, assert_agreement, seeds, settings};
 use crate::twin::{Twin, TwinResult};
 
 /// 2026-11-02.
@@ -189,17 +189,7 @@ fn r15_r16_crashes_do_not_show_in_accounts() {
         let phases = world(seed, 30, false);
         let packing = Packing { repeat: false, ..Packing::random(seed, 4) };
         let calm = run_under(quick(seed), &phases, &packing, Faults::default());
-        let faults = Faults {
-            undone: 60,
-            in_doubt: 60,
-            fenced: 10,
-            short: 200,
-            idle: 200,
-            rebalance: 20,
-            lost: 20,
-            late: 300,
-        };
-        let stormy = run_under(quick(seed), &phases, &packing, faults);
+        let stormy = run_under(quick(seed), &phases, &packing, FAULTS);
         assert_eq!(calm.0.digest(), stormy.0.digest(), "seed {seed}");
         assert_eq!(calm.1, stormy.1, "seed {seed}");
     }
