@@ -5,12 +5,14 @@
 //! Always true: nothing here knows a carrier's rules, a file, a topic's broker or a clock.
 //!
 //! Suggested reading order: `ids`, `time`, `milestone`, `scan`, `status`, `command`, `output`, `topic`,
-//! `fc`, `settings`; `short` serves `time` and `topic`, `hash` what is written into the state.
+//! `fc`, `settings`; `json` writes what goes out, `short` serves `topic`,
+//! `hash` what is written into the state.
 
 mod command;
 mod fc;
 mod hash;
 mod ids;
+mod json;
 mod milestone;
 mod output;
 mod scan;
@@ -24,6 +26,7 @@ pub use command::*;
 pub use fc::{FcConfigError, Fcs, LocalDay};
 pub use hash::{stable_hash, stable_hash_with};
 pub use ids::*;
+pub use json::{WriteJson, json_bytes, write_list, write_members};
 pub use milestone::*;
 pub use output::*;
 pub use scan::*;

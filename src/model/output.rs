@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
+use super::json::{WriteJson, by_serde, write_by_serde, write_fields, write_members, write_names};
 use super::{
     CommandErrorCode, CommandKind, ExpectedSource, Milestone, Mode, Source, Status, Timestamp, Validation,
     Verdict, Window,
@@ -257,7 +258,7 @@ pub enum ProblemStatus {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the contract's own (§4.4)")]
 pub struct ProblemDoc<'a> {
-    pub problem_id: &'a str,
+    pub problem_id: Cow<'a, str>,
     pub shipment_id: &'a str,
     pub account: &'a str,
     pub fc: &'a str,
@@ -337,6 +338,53 @@ impl From<(Window, bool, Verdict)> for WindowView {
         WindowView { start: window.start, end: window.end, locked, verdict }
     }
 }
+
+write_names!(Milestone, Mode, ProblemKind, Status, Validation);
+write_by_serde!(Cause, CommandErrorCode, CommandKind, ExpectedSource, Level, Outcome, ProblemStatus, Verdict);
+
+impl WriteJson for Milli {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        by_serde(self, out);
+    }
+}
+
+impl WriteJson for MilestoneDocs {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write_members(self.0.iter().map(|(milestone, document)| (milestone.name(), document)), out);
+    }
+}
+
+write_fields!(Expected [] [] { earliest, latest, source, confidence });
+write_fields!(WindowView [] [] { start, end, locked, verdict });
+write_fields!(BoxCounts [] [] { total, tracked, by_milestone });
+write_fields!(BandCounts [] [] {
+    registered as "REGISTERED", in_transit as "IN_TRANSIT", near as "NEAR", at_fc as "AT_FC", delivered as "DELIVERED"
+});
+write_fields!(MilestoneDoc [] [] { at, source });
+write_fields!(PlanLine [] [<'_>] {
+    fc, shipment_id, version, cause, mode, carrier, carrier_name, partnered, status, milestone, boxes, pallets, units,
+    weight_g, expected, window, need_by, flags, occurred_at, caused_by
+});
+write_fields!(ShipmentDoc [<Boxes: WriteJson>] [<'_, Boxes>] {
+    shipment_id, account, fc, mode, partnered, carrier, carrier_name, status, created_at, status_since, freight_bill,
+    bill_of_lading, milestone, window, expected, version, page, pages, boxes, problems
+});
+write_fields!(BoxDoc [<Milestones: WriteJson>] [<'_, Milestones>] {
+    box_id, units, weight_g, tracking_id, validation, milestone, milestones, flags, eta
+});
+write_fields!(ArrivalsDoc [] [<'_>] {
+    fc, day, mode, shipments, boxes, units, pallets, weight_g, by_band, late_risk
+});
+write_fields!(ProblemDoc [] [<'_>] {
+    problem_id, shipment_id, account, fc, kind, defect, status, boxes, opened_at, acknowledged_at, resolved_at
+});
+write_fields!(AccountDoc [] [<'_>] {
+    account, evaluated, defective, rate, level, level_since, restricted_until, unacknowledged
+});
+write_fields!(CommandResult [] [<'_>] {
+    command_id, shipment_id, kind as "type", outcome, errors, warnings, version
+});
+write_fields!(CommandRemark [] [] { code, message, box_id, tracking_id, retry_after });
 
 #[cfg(test)]
 mod tests {

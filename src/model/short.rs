@@ -1,4 +1,4 @@
-//! Short texts that are written often: an instant, the place of a record.
+//! Short texts that are written often, such as the place of a record.
 //!
 //! Enters: ASCII text and numbers. Leaves: one text on the stack, without a formatter between. Always true: it is ASCII.
 
@@ -39,8 +39,12 @@ impl ShortText {
         self.push_digits(value, width);
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.len]).expect("ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("ASCII")
     }
 
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

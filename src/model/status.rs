@@ -156,3 +156,13 @@ pub enum Validation {
     /// The carrier has no public rule; length and characters only.
     NotSupported,
 }
+
+impl Validation {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Validation::Valid => "VALID",
+            Validation::NotSupported => "NOT_SUPPORTED",
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::short::ShortText;
+use super::json::{WriteJson, write_plain};
 
 /// Milliseconds in a second.
 pub const SECOND_MS: i64 = 1_000;
@@ -192,37 +192,47 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// The text of an instant.
-fn text(at: Timestamp) -> ShortText {
-    let mut text = ShortText::EMPTY;
+/// The text of an instant, ASCII on the stack, and how much of it counts.
+fn text(at: Timestamp) -> ([u8; 24], usize) {
     // A time beyond four-digit years is not of this world; only wide numbers are written another way.
     let at = at.0.clamp(-62_167_219_200_000, 253_402_300_799_999);
     let (year, month, day) = civil_from_days(at.div_euclid(DAY_MS));
-    let ms_of_day = at.rem_euclid(DAY_MS).unsigned_abs();
-    let part = |unit_ms: i64| ms_of_day / unit_ms.unsigned_abs();
-    text.push_digits(year.unsigned_abs(), 4);
-    text.push("-");
-    text.push_digits(month.unsigned_abs(), 2);
-    text.push("-");
-    text.push_digits(day.unsigned_abs(), 2);
-    text.push("T");
-    text.push_digits(part(HOUR_MS), 2);
-    text.push(":");
-    text.push_digits(part(MINUTE_MS) % 60, 2);
-    text.push(":");
-    text.push_digits(part(SECOND_MS) % 60, 2);
-    let ms = ms_of_day % SECOND_MS.unsigned_abs();
-    if ms != 0 {
-        text.push(".");
-        text.push_digits(ms, 3);
+    let ms_of_day = u32::try_from(at.rem_euclid(DAY_MS)).expect("less than 2^27");
+    let [year, month, day] = [year, month, day].map(|part| u32::try_from(part).expect("four digits at most"));
+    let (second_of_day, ms) = (ms_of_day / 1_000, ms_of_day % 1_000);
+    let (minute_of_day, second) = (second_of_day / 60, second_of_day % 60);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut pair = |at: usize, two: u32| {
+        let [ten, one] = [(two / 10 % 10) as u8, (two % 10) as u8];
+        text[at] += ten;
+        text[at + 1] += one;
+    };
+    pair(0, year / 100);
+    pair(2, year % 100);
+    pair(5, month);
+    pair(8, day);
+    pair(11, minute_of_day / 60);
+    pair(14, minute_of_day % 60);
+    pair(17, second);
+    if ms == 0 {
+        text[19] = b'Z';
+        return (text, 20);
     }
-    text.push("Z");
-    text
+    // The point stays a point: there are less than ten hundreds.
+    pair(19, ms / 100);
+    pair(21, ms % 100);
+    (text, 24)
+}
+
+/// Hands on the text of an instant.
+fn with_text<R>(at: Timestamp, show: impl FnOnce(&str) -> R) -> R {
+    let (text, length) = text(at);
+    show(std::str::from_utf8(&text[..length]).expect("ASCII"))
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(text(*self).as_str())
+        with_text(*self, |text| f.pad(text))
     }
 }
 
@@ -235,10 +245,17 @@ impl std::fmt::Display for EventTime {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            text(*self).serialize(serializer)
+            with_text(*self, |text| serializer.serialize_str(text))
         } else {
             serializer.serialize_i64(self.0)
         }
+    }
+}
+
+impl WriteJson for Timestamp {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let (text, length) = text(*self);
+        write_plain(&text[..length], out);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::json::{WriteJson, write_plain};
 use super::short::ShortText;
 
 /// A topic, by its name without the prefix.
@@ -147,6 +148,12 @@ impl Source {
     /// As its text.
     pub(super) fn serialize_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.text().serialize(serializer)
+    }
+}
+
+impl WriteJson for Source {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write_plain(self.text().as_bytes(), out);
     }
 }
 

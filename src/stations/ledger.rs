@@ -16,7 +16,7 @@ use super::undo::Undo;
 use super::{Counters, Documents, Rules};
 use crate::model::{
     AccountDoc, AccountId, ArrivalsDoc, DAY_MS, Level, Partition, Settings, Timestamp, Topic,
-    civil_from_days, stable_hash,
+    civil_from_days, json_bytes, stable_hash,
 };
 
 /// An entity of the ledger in the state log.
@@ -303,7 +303,7 @@ impl LedgerStation {
             arrivals.published = 0;
             return;
         }
-        let value = serde_json::to_vec(&ArrivalsDoc {
+        let value = json_bytes(&ArrivalsDoc {
             fc: key.fc.as_str(),
             day: &day,
             mode: key.mode,
@@ -314,8 +314,7 @@ impl LedgerStation {
             weight_g: total.weight_g,
             by_band: total.bands,
             late_risk: total.late_risk,
-        })
-        .expect("documents always serialise into memory");
+        });
         let fingerprint = stable_hash(&[&value]).max(1);
         if fingerprint != arrivals.published {
             arrivals.published = fingerprint;
@@ -337,7 +336,7 @@ impl LedgerStation {
         }
         #[expect(clippy::cast_precision_loss, reason = "counts of shipments of one account")]
         let rate = if evaluated == 0 { 0.0 } else { defective as f64 / evaluated as f64 };
-        let value = serde_json::to_vec(&AccountDoc {
+        let value = json_bytes(&AccountDoc {
             account: id.as_str(),
             evaluated,
             defective,
@@ -346,8 +345,7 @@ impl LedgerStation {
             level_since,
             restricted_until: restricted.map(|restricted| restricted.until),
             unacknowledged,
-        })
-        .expect("documents always serialise into memory");
+        });
         let fingerprint = stable_hash(&[&value]).max(1);
         if fingerprint != account.published {
             account.published = fingerprint;

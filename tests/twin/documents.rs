@@ -49,7 +49,7 @@ pub(crate) fn documents(world: &World<'_>) -> Documents {
         for problem in judged.problems() {
             let id = problem_key(&shipment.id, problem.kind);
             let document = ProblemDoc {
-                problem_id: &id,
+                problem_id: id.as_str().into(),
                 shipment_id: shipment.id.as_str(),
                 account: shipment.account.as_str(),
                 fc: shipment.fc.as_str(),

@@ -31,7 +31,7 @@ use self::facts::{
 use self::gates::Gates;
 pub use self::keep::Part;
 use self::keep::{Image, Loading, keep_answers, keep_head, keep_unit};
-use self::publish::MilestoneSources;
+use self::publish::{Drafts, MilestoneSources};
 use super::hop::{
     ArrivalKey, Conflict, Gate, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
     Verdicts,
@@ -109,6 +109,7 @@ pub struct ShipmentStation {
     waiting: BTreeMap<CarrierId, i64>,
     gates: Gates,
     sources: MilestoneSources,
+    drafts: Drafts,
     days: Days,
     loading: HashMap<ShipmentId, Loading, FixedState>,
 }
@@ -134,6 +135,7 @@ impl ShipmentStation {
             waiting: BTreeMap::new(),
             gates: Gates::default(),
             sources: MilestoneSources::new(secret),
+            drafts: Drafts::default(),
             days: Days::default(),
             loading: HashMap::with_hasher(FixedState::with_seed(secret)),
         }

@@ -4,12 +4,14 @@
 //! shipments, plan lines and problems. Always true: no visible change, no message; versions of a shipment are contiguous; a
 //! line that leaves a plan is tombstoned, and so is everything of a shipment that is retired.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{Arguments, Display};
+use std::io::Write;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::derive::{Days, Derived, derive};
@@ -18,7 +20,8 @@ use super::{Pending, PendingAnswer, ShipmentStation, flush_due, keep_answers, ke
 use crate::fold::View;
 use crate::model::{
     BoxCounts, BoxDoc, Cause, CommandResult, EventTime, Flag, FlagSet, Milestone, MilestoneDoc, PlanLine,
-    ProblemDoc, ProblemKind, ShipmentDoc, ShipmentId, Source, Timestamp, Topic, stable_hash,
+    ProblemDoc, ProblemKind, ShipmentDoc, ShipmentId, Source, Timestamp, Topic, WriteJson, json_bytes,
+    stable_hash, write_list, write_members,
 };
 use crate::stations::hop::{Sources, UnitNo};
 use crate::stations::{Documents, Rules};
@@ -26,15 +29,82 @@ use crate::stations::{Documents, Rules};
 /// The largest page of a shipment document, in boxes.
 const PAGE_BOXES_MAX: usize = 1_000;
 
-/// About what a document takes, without boxes and per box; only a guess for its buffer.
-const HEAD_BYTES: usize = 1 << 10;
-const BOX_BYTES: usize = 512;
-
 /// How many sources of milestones a partition remembers; the oldest go first.
 const MILESTONE_SOURCES_MAX: usize = 1 << 16;
 
-/// Topic, key and value (none: a tombstone) of what a shipment says.
-type Records = Vec<(Topic, String, Option<Vec<u8>>)>;
+/// What shipments say, one behind the other in a buffer that stays, until the results of their commands went out.
+#[derive(Debug, Default)]
+pub(crate) struct Drafts {
+    bytes: Vec<u8>,
+    records: Vec<Draft>,
+    /// For what is written to see whether it differs from what consumers hold.
+    scratch: Vec<u8>,
+}
+
+/// A record: its key ends there, its value (none: a tombstone) behind it.
+#[derive(Debug)]
+struct Draft {
+    topic: Topic,
+    key: Range<usize>,
+    value: Option<Range<usize>>,
+}
+
+impl Drafts {
+    fn put(&mut self, topic: Topic, key: Arguments<'_>, value: &impl WriteJson) {
+        let key = self.key(key);
+        value.write_json(&mut self.bytes);
+        let value = Some(key.end..self.bytes.len());
+        self.records.push(Draft { topic, key, value });
+    }
+
+    fn tombstone(&mut self, topic: Topic, key: Arguments<'_>) {
+        let key = self.key(key);
+        self.records.push(Draft { topic, key, value: None });
+    }
+
+    fn key(&mut self, key: Arguments<'_>) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.write_fmt(key).expect("memory takes it");
+        start..self.bytes.len()
+    }
+
+    fn pages(&mut self, id: &ShipmentId, numbers: Range<u32>) {
+        for number in numbers {
+            let key = PageKey { id, number };
+            self.tombstone(Topic::Shipments, format_args!("{key}"));
+        }
+    }
+
+    /// What tells whether a document is another than before.
+    fn fingerprint(&mut self, document: &impl WriteJson) -> u128 {
+        self.scratch.clear();
+        document.write_json(&mut self.scratch);
+        fingerprint(&self.scratch)
+    }
+
+    /// Hands all on and keeps the memory.
+    fn send(&mut self, out: &mut Documents<'_>) {
+        for Draft { topic, key, value } in self.records.drain(..) {
+            out.document(topic, &self.bytes[key], value.map(|value| &self.bytes[value]));
+        }
+        self.bytes.clear();
+    }
+}
+
+/// The key of a page: consumers that know of no pages read the first.
+struct PageKey<'a> {
+    id: &'a ShipmentId,
+    number: u32,
+}
+
+impl Display for PageKey<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.number {
+            1 => f.write_str(self.id.as_str()),
+            number => write!(f, "{}|{number}", self.id),
+        }
+    }
+}
 
 /// Which scan told of a milestone, per unit and milestone of a shipment.
 type ShipmentSources = BTreeMap<(UnitNo, Milestone), (EventTime, Source)>;
@@ -98,16 +168,16 @@ impl ShipmentStation {
     pub fn publish(&mut self, rules: &Rules, stream_time: Timestamp, out: &mut Documents<'_>) {
         let pending = std::mem::take(&mut self.pending);
         // Results carry the version that the shipment gets in this very publishing, and come before it.
-        let mut documents = Vec::with_capacity(pending.len());
+        let mut drafts = std::mem::take(&mut self.drafts);
         let mut retired = Vec::new();
         for (id, Pending { derived, cause, sources, at_once }) in &pending {
             let derived = derived.as_ref().expect("settled before it is published");
             if derived.retired {
-                documents.push(tombstones(&self.shipments[id]));
+                take_back(&self.shipments[id], &mut drafts);
                 retired.push(id);
                 continue;
             }
-            documents.push(self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once));
+            self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once, &mut drafts);
             let flush = flush_due(&self.shipments[id], rules);
             self.queue(id, flush);
         }
@@ -117,11 +187,8 @@ impl ShipmentStation {
         for id in retired {
             self.retire(id);
         }
-        for records in documents {
-            for (topic, key, value) in records {
-                out.document(topic, key.as_bytes(), value.as_deref());
-            }
-        }
+        drafts.send(out);
+        self.drafts = drafts;
     }
 
     /// The document of a shipment as it is now: its pages, each as `shipments` has it; none if it is not known.
@@ -129,8 +196,9 @@ impl ShipmentStation {
         let Some(shipment) = self.shipments.get(id) else { return Vec::new() };
         let derived = derive(shipment, &rules.settings, &rules.fcs, &mut Days::default());
         let version = shipment.head.published.version;
-        let pages = shipment_pages(rules, shipment, &derived, &self.sources, version);
-        pages.iter().map(|page| serde_json::from_slice(page).expect("a document is JSON")).collect()
+        let problems = problem_ids(shipment, &derived);
+        let pages = shipment_pages(rules, shipment, &derived, &self.sources, &problems, version);
+        pages.map(|page| serde_json::from_slice(&json_bytes(&page)).expect("a document is JSON")).collect()
     }
 
     fn publish_answer(&mut self, pending: PendingAnswer, out: &mut Documents<'_>) {
@@ -157,7 +225,7 @@ impl ShipmentStation {
             warnings: &answer.warnings,
             version: answer.version.expect("just filled"),
         };
-        out.document(Topic::CommandResults, id.as_str().as_bytes(), Some(&json(&result)));
+        out.document(Topic::CommandResults, id.as_str().as_bytes(), Some(&json_bytes(&result)));
     }
 
     #[expect(clippy::too_many_arguments, reason = "one caller; the pending change taken apart")]
@@ -170,34 +238,32 @@ impl ShipmentStation {
         cause: Cause,
         sources: &[Source],
         at_once: bool,
-    ) -> Records {
+        drafts: &mut Drafts,
+    ) {
         let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
         keep_head(&mut self.undo, self.epoch, shipment);
-        let mut records = Vec::new();
 
-        let problems = problem_documents(shipment, derived);
-        let problems_changed = problems.iter().map(|(kind, _, hash)| (*kind, *hash)).ne(shipment
-            .head
-            .published
-            .problems
-            .iter()
-            .copied());
+        let problems: SmallVec<[_; 1]> = problem_documents(shipment, derived)
+            .map(|problem| (problem.kind, drafts.fingerprint(&problem)))
+            .collect();
+        let problems_changed = problems != shipment.head.published.problems;
         let status_changed = shipment.head.published.status != Some(derived.status);
         if at_once || status_changed || problems_changed || flush_due(shipment, rules) <= stream_time {
             shipment.head.dirty_since = None;
             shipment.head.published.status = Some(derived.status);
             let version = shipment.head.published.version + 1;
-            let fingerprint = shipment_fingerprint(shipment, derived);
+            let fingerprint = shipment_fingerprint(shipment, derived, &mut drafts.scratch);
             if fingerprint != shipment.head.published.document {
-                let pages = shipment_pages(rules, shipment, derived, &self.sources, version);
-                let page_count = u32::try_from(pages.len()).expect("at most 5 pages");
-                for (number, value) in (1..).zip(pages) {
-                    records.push((Topic::Shipments, page_key(id, number), Some(value)));
-                }
-                for number in page_count + 1..=shipment.head.published.pages {
-                    records.push((Topic::Shipments, page_key(id, number), None));
+                let problems = problem_ids(shipment, derived);
+                let pages = shipment_pages(rules, shipment, derived, &self.sources, &problems, version);
+                let mut page_count = 0;
+                for page in pages {
+                    page_count = page.page;
+                    let key = PageKey { id, number: page.page };
+                    drafts.put(Topic::Shipments, format_args!("{key}"), &page);
                 }
                 let published = &mut shipment.head.published;
+                drafts.pages(id, page_count + 1..published.pages + 1);
                 (published.version, published.document, published.pages) = (version, fingerprint, page_count);
             }
         }
@@ -206,70 +272,72 @@ impl ShipmentStation {
         if let Some(old) = &shipment.head.published.plan_fc
             && plan_fc.as_ref() != Some(old)
         {
-            records.push((Topic::ReceivingPlan, format!("{old}|{id}"), None));
+            drafts.tombstone(Topic::ReceivingPlan, format_args!("{old}|{id}"));
             shipment.head.published.plan = 0;
         }
         if let Some(fc) = &plan_fc {
             let mut line = plan_line(rules, shipment, derived);
-            let fingerprint = fingerprint(&json(&line));
+            let fingerprint = drafts.fingerprint(&line);
             if fingerprint != shipment.head.published.plan {
                 line.version = shipment.head.published.plan_version + 1;
                 line.cause = cause;
                 line.caused_by = sources.iter().map(Source::to_string).collect();
-                records.push((Topic::ReceivingPlan, format!("{fc}|{id}"), Some(json(&line))));
+                drafts.put(Topic::ReceivingPlan, format_args!("{fc}|{id}"), &line);
                 shipment.head.published.plan_version += 1;
                 shipment.head.published.plan = fingerprint;
             }
         }
         shipment.head.published.plan_fc = plan_fc;
 
-        for (kind, _) in &shipment.head.published.problems {
-            if !problems.iter().any(|(present, _, _)| present == kind) {
-                records.push((Topic::Problems, format!("{id}:{}", kind.name()), None));
+        if problems_changed {
+            let before = std::mem::replace(&mut shipment.head.published.problems, problems);
+            let problems = &shipment.head.published.problems;
+            for (kind, _) in &before {
+                if !problems.iter().any(|(present, _)| present == kind) {
+                    drafts.tombstone(Topic::Problems, format_args!("{id}:{}", kind.name()));
+                }
+            }
+            for (problem, shown) in problem_documents(shipment, derived).zip(problems) {
+                if !before.contains(shown) {
+                    drafts.put(Topic::Problems, format_args!("{}", problem.problem_id), &problem);
+                }
             }
         }
-        let mut published = SmallVec::new();
-        for (kind, value, hash) in problems {
-            if !shipment.head.published.problems.contains(&(kind, hash)) {
-                records.push((Topic::Problems, format!("{id}:{}", kind.name()), Some(value)));
-            }
-            published.push((kind, hash));
-        }
-        shipment.head.published.problems = published;
-        records
     }
 }
 
 /// Takes back all that consumers hold of a shipment.
-fn tombstones(shipment: &Shipment) -> Records {
+fn take_back(shipment: &Shipment, drafts: &mut Drafts) {
     let Shipment { id, head, .. } = shipment;
-    let pages = (1..=head.published.pages).map(|number| (Topic::Shipments, page_key(id, number)));
-    let line = head.published.plan_fc.iter().map(|fc| (Topic::ReceivingPlan, format!("{fc}|{id}")));
-    let kinds = head.published.problems.iter().map(|(kind, _)| kind);
-    let problems = kinds.map(|kind| (Topic::Problems, format!("{id}:{}", kind.name())));
-    pages.chain(line).chain(problems).map(|(topic, key)| (topic, key, None)).collect()
+    drafts.pages(id, 1..head.published.pages + 1);
+    if let Some(fc) = &head.published.plan_fc {
+        drafts.tombstone(Topic::ReceivingPlan, format_args!("{fc}|{id}"));
+    }
+    for (kind, _) in &head.published.problems {
+        drafts.tombstone(Topic::Problems, format_args!("{id}:{}", kind.name()));
+    }
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
-    json_of(HEAD_BYTES, value)
+fn problem_id(id: &ShipmentId, kind: ProblemKind) -> String {
+    format!("{id}:{}", kind.name())
 }
 
-fn json_of(capacity: usize, value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(capacity);
-    serde_json::to_writer(&mut bytes, value).expect("documents always serialise into memory");
-    bytes
+/// The IDs of a shipment's problems, in order.
+fn problem_ids(shipment: &Shipment, derived: &Derived) -> Vec<String> {
+    let mut ids: Vec<String> =
+        derived.problems.iter().map(|problem| problem_id(&shipment.id, problem.kind)).collect();
+    ids.sort();
+    ids
 }
 
-fn page_key(id: &ShipmentId, number: u32) -> String {
-    if number == 1 { id.as_str().to_owned() } else { format!("{id}|{number}") }
-}
-
-fn problem_documents(shipment: &Shipment, derived: &Derived) -> Vec<(ProblemKind, Vec<u8>, u128)> {
-    let documents = derived.problems.iter().map(|problem| {
+fn problem_documents<'a>(
+    shipment: &'a Shipment,
+    derived: &'a Derived,
+) -> impl Iterator<Item = ProblemDoc<'a>> {
+    derived.problems.iter().map(|problem| {
         let box_ids = problem.boxes.iter().filter_map(|no| shipment.unit(*no)?.box_id.as_ref());
-        let problem_id = format!("{}:{}", shipment.id, problem.kind.name());
-        let value = json(&ProblemDoc {
-            problem_id: &problem_id,
+        ProblemDoc {
+            problem_id: Cow::Owned(problem_id(&shipment.id, problem.kind)),
             shipment_id: shipment.id.as_str(),
             account: shipment.head.account.as_str(),
             fc: shipment.head.fc.as_str(),
@@ -280,22 +348,21 @@ fn problem_documents(shipment: &Shipment, derived: &Derived) -> Vec<(ProblemKind
             opened_at: problem.opened_at,
             acknowledged_at: problem.acknowledged_at,
             resolved_at: problem.resolved_at,
-        });
-        let hash = fingerprint(&value);
-        (problem.kind, value, hash)
-    });
-    documents.collect()
+        }
+    })
 }
 
 /// Over everything that `shipments` shows but the version and the sources.
-fn shipment_fingerprint(shipment: &Shipment, derived: &Derived) -> u128 {
+fn shipment_fingerprint(shipment: &Shipment, derived: &Derived, scratch: &mut Vec<u8>) -> u128 {
     let head = &shipment.head;
     let shown = (
         (&head.account, &head.fc, head.carrier, &head.carrier_name, &head.bill_of_lading),
         (derived.status, derived.status_since, derived.window, derived.expected),
         derived.problems.iter().map(|problem| problem.kind).collect::<SmallVec<[ProblemKind; 4]>>(),
     );
-    let mut bytes = postcard::to_extend(&shown, Vec::with_capacity(4096)).expect("it serialises into memory");
+    let mut bytes = std::mem::take(scratch);
+    bytes.clear();
+    bytes = postcard::to_extend(&shown, bytes).expect("it serialises into memory");
     for unit in shipment.boxes.iter().chain(&shipment.freight) {
         let tracking = unit.tracking.as_ref().map(|tracking| (&tracking.number, tracking.validation));
         // Of the view only what is shown: an appointment, for example, is not.
@@ -306,57 +373,51 @@ fn shipment_fingerprint(shipment: &Shipment, derived: &Derived) -> u128 {
             bytes.extend_from_slice(&unit.view.at(milestone).map_or(0, |at| at.0).to_le_bytes());
         }
     }
-    fingerprint(&bytes)
+    let fingerprint = fingerprint(&bytes);
+    *scratch = bytes;
+    fingerprint
 }
 
-fn shipment_pages(
-    rules: &Rules,
-    shipment: &Shipment,
+/// The pages of a shipment's document, in order.
+fn shipment_pages<'a>(
+    rules: &'a Rules,
+    shipment: &'a Shipment,
     derived: &Derived,
-    sources: &MilestoneSources,
+    sources: &'a MilestoneSources,
+    problems: &'a [String],
     version: u64,
-) -> Vec<Vec<u8>> {
+) -> impl Iterator<Item = ShipmentDoc<'a, PageBoxes<'a>>> {
+    let &Derived { status, status_since, window, expected, .. } = derived;
     let head = &shipment.head;
-    let mut problems: Vec<String> =
-        derived.problems.iter().map(|p| format!("{}:{}", shipment.id, p.kind.name())).collect();
-    problems.sort();
+    let freight = shipment.freight.as_ref();
     let sources = sources.of(&shipment.id);
     let page_count = shipment.boxes.len().div_ceil(PAGE_BOXES_MAX).max(1);
-    let pages = (0..page_count).map(|page| {
+    (0..page_count).map(move |page| {
         let first = page * PAGE_BOXES_MAX;
         let last = (first + PAGE_BOXES_MAX).min(shipment.boxes.len());
-        let units = &shipment.boxes[first..last];
-        let capacity = HEAD_BYTES + BOX_BYTES * units.len();
-        json_of(
-            capacity,
-            &ShipmentDoc {
-                shipment_id: shipment.id.as_str(),
-                account: head.account.as_str(),
-                fc: head.fc.as_str(),
-                mode: head.mode,
-                partnered: head.partnered,
-                carrier: rules.catalogue.code(head.carrier),
-                carrier_name: head.carrier_name.as_deref(),
-                status: derived.status,
-                created_at: head.created_at,
-                status_since: derived.status_since,
-                freight_bill: shipment
-                    .freight
-                    .as_ref()
-                    .and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
-                bill_of_lading: head.bill_of_lading.as_deref(),
-                milestone: shipment.freight.as_ref().and_then(|pro| pro.view.current()).map(Milestone::name),
-                window: derived.window,
-                expected: derived.expected,
-                version,
-                page: u32::try_from(page + 1).expect("at most 5 pages"),
-                pages: u32::try_from(page_count).expect("at most 5 pages"),
-                boxes: PageBoxes { shipment, units, sources },
-                problems: problems.clone(),
-            },
-        )
-    });
-    pages.collect()
+        ShipmentDoc {
+            shipment_id: shipment.id.as_str(),
+            account: head.account.as_str(),
+            fc: head.fc.as_str(),
+            mode: head.mode,
+            partnered: head.partnered,
+            carrier: rules.catalogue.code(head.carrier),
+            carrier_name: head.carrier_name.as_deref(),
+            status,
+            created_at: head.created_at,
+            status_since,
+            freight_bill: freight.and_then(|pro| Some(pro.tracking.as_ref()?.number.as_str())),
+            bill_of_lading: head.bill_of_lading.as_deref(),
+            milestone: freight.and_then(|pro| pro.view.current()).map(Milestone::name),
+            window,
+            expected,
+            version,
+            page: u32::try_from(page + 1).expect("at most 5 pages"),
+            pages: u32::try_from(page_count).expect("at most 5 pages"),
+            boxes: PageBoxes { shipment, units: &shipment.boxes[first..last], sources },
+            problems: problems.to_vec(),
+        }
+    })
 }
 
 /// The boxes of a page: each is written as soon as it is made.
@@ -366,9 +427,9 @@ struct PageBoxes<'a> {
     sources: Option<&'a ShipmentSources>,
 }
 
-impl Serialize for PageBoxes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.units.iter().map(|unit| self.document(unit)))
+impl WriteJson for PageBoxes<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write_list(self.units.iter().map(|unit| self.document(unit)), out);
     }
 }
 
@@ -397,16 +458,20 @@ struct ShownMilestones<'a> {
     sources: Option<&'a ShipmentSources>,
 }
 
-impl Serialize for ShownMilestones<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for milestone in Milestone::ALL {
-            let Some(at) = self.view.at(milestone) else { continue };
-            let told = self.sources.and_then(|known| known.get(&(self.no, milestone)));
-            let source = told.filter(|(time, _)| *time == at).map(|(_, source)| *source);
-            map.serialize_entry(milestone.name(), &MilestoneDoc { at: at.timestamp(), source })?;
-        }
-        map.end()
+impl WriteJson for ShownMilestones<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let [first, .., last] = Milestone::ALL;
+        let told = self.sources.into_iter().flat_map(|known| known.range((self.no, first)..=(self.no, last)));
+        // Both in the order of the milestones.
+        let mut told = told.peekable();
+        let shown = Milestone::ALL.into_iter().filter_map(|milestone| {
+            let at = self.view.at(milestone)?;
+            while told.next_if(|((_, known), _)| *known < milestone).is_some() {}
+            let source = told.next_if(|((_, known), _)| *known == milestone);
+            let source = source.filter(|(_, (time, _))| *time == at).map(|(_, (_, source))| *source);
+            Some((milestone.name(), MilestoneDoc { at: at.timestamp(), source }))
+        });
+        write_members(shown, out);
     }
 }
 
