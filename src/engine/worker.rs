@@ -508,15 +508,19 @@ impl<L: Log> Worker<L> {
                 return Ok(Some((owned, Some(positions))));
             }
         }
-        let mut restore = Restore::new(partition, self.partitions, self.config.clock, self.config.secret);
         let from = self.log.start(partition)?;
         let rules = &self.rules;
-        let read = self.log.restore(partition, from, end, &mut |record| {
-            restore.record(rules, record.offset, record.value.unwrap_or_default())
-        })?;
-        if read == Restored::Interrupted {
-            return Ok(None);
-        }
+        let restore = loop {
+            let mut restore = Restore::new(partition, self.partitions, self.config.clock, self.config.secret);
+            let read = self.log.restore(partition, from, end, &mut |record| {
+                restore.record(rules, record.offset, record.value.unwrap_or_default())
+            })?;
+            match read {
+                Restored::Whole => break restore,
+                Restored::Interrupted => return Ok(None),
+                Restored::Spoilt => {}
+            }
+        };
         let image = restore.finish(&self.rules)?;
         let positions = image
             .positions
@@ -721,13 +725,17 @@ impl<L: Log> Worker<L> {
             let (partition, from) = ends.iter().next().expect("not empty");
             let to = self.log.end(*partition)?;
             let wanted = self.owned[partition].writer.epoch() + 1;
-            let mut found = false;
-            self.log.restore(*partition, *from, to, &mut |record| {
-                let record = read_record(record.value.unwrap_or_default());
-                found |= record.is_ok_and(|record| record.header.epoch == wanted);
-                Ok(())
-            })?;
-            found
+            loop {
+                let mut found = false;
+                let read = self.log.restore(*partition, *from, to, &mut |record| {
+                    let record = read_record(record.value.unwrap_or_default());
+                    found |= record.is_ok_and(|record| record.header.epoch == wanted);
+                    Ok(())
+                })?;
+                if read != Restored::Spoilt {
+                    break found;
+                }
+            }
         };
         if kept { self.promote() } else { self.read_again() }
     }

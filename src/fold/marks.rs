@@ -64,7 +64,7 @@ impl Sighting {
     }
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marks {
     /// Sorted by milestone and place.
     spans: Vec<PlacedSpan>,
@@ -74,23 +74,14 @@ pub(super) struct Marks {
     retracted: Vec<ScanId>,
 }
 
-impl Clone for Marks {
-    fn clone(&self) -> Marks {
-        let Marks { spans, sightings, retracted } = self;
-        Marks { spans: spans.clone(), sightings: sightings.clone(), retracted: retracted.clone() }
-    }
-
-    /// Uses the memory that it has.
-    fn clone_from(&mut self, source: &Marks) {
-        self.spans.clone_from(&source.spans);
-        self.sightings.clone_from(&source.sightings);
-        self.retracted.clone_from(&source.retracted);
-    }
-}
-
 impl Marks {
     pub(super) fn is_empty(&self) -> bool {
         self.spans.is_empty() && self.sightings.is_empty() && self.retracted.is_empty()
+    }
+
+    /// All lists, to be filled anew.
+    pub(super) fn lists_mut(&mut self) -> (&mut Vec<PlacedSpan>, &mut Vec<Sighting>, &mut Vec<ScanId>) {
+        (&mut self.spans, &mut self.sightings, &mut self.retracted)
     }
 
     pub(super) fn spans(&self) -> &[PlacedSpan] {
@@ -154,14 +145,6 @@ impl Marks {
             self.retracted.insert(gap, id);
         }
         gap.is_err()
-    }
-
-    /// Bytes that the marks take, about.
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Marks>()
-            + self.spans.len() * size_of::<PlacedSpan>()
-            + self.sightings.len() * size_of::<Sighting>()
-            + self.retracted.len() * size_of::<ScanId>()
     }
 
     /// Takes the sighting of `DELIVERED` out if it is the only one and fits the short form.

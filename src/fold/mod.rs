@@ -7,12 +7,14 @@
 //!
 //! Nothing here knows a shipment, a station or a clock. The rules are §2 and §3 of `docs/rulebook.md`.
 //!
-//! Suggested reading order: `progress`, `view`, then what progress is made of: `layout`, `words`, `lone`, `marks`.
+//! Suggested reading order: `progress`, `view`, then what progress is made of: `layout`, `words`, `lone`, `marks`,
+//! and how it is read back: `packed`.
 
 mod json;
 mod layout;
 mod lone;
 mod marks;
+mod packed;
 mod progress;
 mod view;
 mod words;
@@ -20,5 +22,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use packed::{Reader, Spare};
 pub use progress::{Appointment, Joined, Progress};
 pub use view::{Episode, Fact, Interval, View, view};

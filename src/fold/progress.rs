@@ -20,24 +20,12 @@ use super::words::Words;
 use crate::model::{EventTime, FcId, Flag, Milestone, Scan, ScanId};
 
 /// What is known about one number at one carrier.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Progress {
     words: Words<WORDS_INLINE>,
     /// None when it would be empty.
     marks: Option<Box<Marks>>,
-}
-
-impl Clone for Progress {
-    fn clone(&self) -> Progress {
-        Progress { words: self.words.clone(), marks: self.marks.clone() }
-    }
-
-    /// Uses the memory that it has.
-    fn clone_from(&mut self, source: &Progress) {
-        self.words.clone_from(&source.words);
-        self.marks.clone_from(&source.marks);
-    }
 }
 
 /// What joining a scan did.
@@ -71,9 +59,9 @@ pub(super) struct Seen<'a> {
 }
 
 impl Progress {
-    /// Whether there is more than what stands in one row: a copy then takes memory of its own.
-    pub fn has_marks(&self) -> bool {
-        self.marks.is_some()
+    /// What it is made of, to be written anew.
+    pub(super) fn parts_mut(&mut self) -> (&mut Words<WORDS_INLINE>, &mut Option<Box<Marks>>) {
+        (&mut self.words, &mut self.marks)
     }
 
     /// Adds what a scan says. A scan before the floor belongs to an earlier life and leaves no trace.
@@ -195,11 +183,6 @@ impl Progress {
     /// Whether no scan left a mark. A floor is none.
     pub fn is_empty(&self) -> bool {
         self.words.present() & !(1 << layout::FLOOR) == 0 && self.marks.is_none()
-    }
-
-    /// Bytes that it takes beside its own size, about: a function of what it says, not of how it came there.
-    pub fn heap_bytes(&self) -> usize {
-        self.words.heap_bytes() + self.marks.as_ref().map_or(0, |marks| marks.bytes())
     }
 
     /// The newest ETA.

@@ -83,9 +83,20 @@ impl<const N: usize> Words<N> {
         self.present &= !(1 << position);
     }
 
-    /// Bytes of the words that have no room in the row itself.
-    pub(super) fn heap_bytes(&self) -> usize {
-        if self.len() > N { self.len() * size_of::<u32>() } else { 0 }
+    /// Replaces all words: of those positions, in their order. Panics when there are not as many.
+    pub(super) fn refill(&mut self, present: u64, count: usize, mut word: impl FnMut(usize) -> u32) {
+        assert_eq!(count, present.count_ones() as usize, "as many words as bits");
+        self.present = present;
+        match &mut self.store {
+            Store::Inline(words) if count <= N => {
+                words[..count].iter_mut().enumerate().for_each(|(number, place)| *place = word(number));
+            }
+            Store::Inline(_) => self.store = Store::Heap((0..count).map(word).collect()),
+            Store::Heap(words) => {
+                words.clear();
+                words.extend((0..count).map(word));
+            }
+        }
     }
 
     fn len(&self) -> usize {

@@ -46,14 +46,50 @@ impl<T> Chunks<T> {
 
     /// Puts a value at the end.
     pub(super) fn push(&mut self, value: T) {
+        self.filled().push(value);
+        self.len += 1;
+    }
+
+    /// Puts so many values at the end, which must have room in the chunk that is filled now.
+    pub(super) fn extend(&mut self, count: usize)
+    where
+        T: Clone + Default,
+    {
+        assert!(count <= self.room(), "{count} values, and room for {}", self.room());
+        let chunk = self.filled();
+        chunk.resize(chunk.len() + count, T::default());
+        self.len += count;
+    }
+
+    /// The chunk that is filled now.
+    fn filled(&mut self) -> &mut Vec<T> {
         let (chunk, _) = Self::place(self.len);
         if chunk == self.chunks.len() {
             let mut room = Vec::with_capacity(Self::FIRST << chunk.min(Self::SMALLER));
             memory::prefer_large_pages(room.spare_capacity_mut());
             self.chunks.push(room);
         }
-        self.chunks[chunk].push(value);
-        self.len += 1;
+        &mut self.chunks[chunk]
+    }
+
+    /// How many more fit into the chunk that is filled now, beside the last one.
+    pub(super) fn room(&self) -> usize {
+        let (chunk, at) = Self::place(self.len);
+        (Self::FIRST << chunk.min(Self::SMALLER)) - at
+    }
+
+    /// So many values from a position on, which stand in one chunk. Panics when they do not.
+    #[inline]
+    pub(super) fn run(&self, position: usize, count: usize) -> &[T] {
+        let (chunk, at) = Self::place(position);
+        &self.chunks[chunk][at..at + count]
+    }
+
+    /// So many values from a position on, to change them. Panics when they do not stand in one chunk.
+    #[inline]
+    pub(super) fn run_mut(&mut self, position: usize, count: usize) -> &mut [T] {
+        let (chunk, at) = Self::place(position);
+        &mut self.chunks[chunk][at..at + count]
     }
 
     /// The value at a position. Panics when there is none.

@@ -8,12 +8,13 @@
 //! with a secret that nobody who sends numbers knows, so nobody can choose numbers that meet in a line of it.
 //!
 //! Two things in memory make an entry: a place in a line of the `table` (hash and slot), and by its slot the key and the
-//! value, side by side (`chunks`). The key is `packed` in 16 bytes if it fits, which all but exotic numbers do, else stored as
-//! it is. So a lookup reads two lines, and a batch of them asks for all lines before it reads the first (`memory`). Nothing
-//! is ever moved as a whole: tables grow by segments, entries by chunks.
+//! value, side by side (`chunks`); values whose length changes have their bytes in `cells`. The key is `packed` in 16 bytes if
+//! it fits, which all but exotic numbers do, else stored as it is. So a lookup reads two lines, and a batch of them asks for
+//! all lines before it reads the first (`memory`). Nothing is ever moved as a whole: tables grow by segments, entries by chunks.
 
 pub mod memory;
 
+mod cells;
 mod chunks;
 mod packed;
 mod table;
@@ -23,6 +24,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use smallvec::SmallVec;
 
+pub use self::cells::{CELL_BYTES_MAX, Cell, Cells};
 use self::chunks::Chunks;
 use self::packed::{Packed, Unpacked};
 use self::table::{Table, Whereabouts};

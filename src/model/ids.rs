@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// The longest identifier that is accepted, in characters.
 pub const ID_CHARS_MAX: usize = 64;
 
+/// What nearly all identifiers are, seen at a glance.
+fn is_short_and_plain(text: &str) -> bool {
+    text.len() <= ID_CHARS_MAX && text.bytes().fold(true, |plain, byte| plain & (0x20..0x7f).contains(&byte))
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -19,10 +24,11 @@ macro_rules! text_id {
         impl $name {
             /// 1–64 characters, none of them a control character.
             pub fn parse(text: &str) -> Option<Self> {
-                let good = !text.is_empty()
-                    && text.chars().take(ID_CHARS_MAX + 1).count() <= ID_CHARS_MAX
-                    && !text.chars().any(char::is_control);
-                good.then(|| Self(CompactString::new(text)))
+                let good = || {
+                    text.chars().take(ID_CHARS_MAX + 1).count() <= ID_CHARS_MAX
+                        && !text.chars().any(char::is_control)
+                };
+                (!text.is_empty() && (is_short_and_plain(text) || good())).then(|| Self(CompactString::new(text)))
             }
 
             /// The identifier as text.

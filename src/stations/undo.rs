@@ -5,6 +5,7 @@
 //! log; the sealed one is kept or taken back before another is sealed, and never taken back without the open one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Images of two epochs, in the order in which they were made.
 #[derive(Debug)]
@@ -45,6 +46,69 @@ impl<T> Undo<T> {
     /// The newest image, for taking back.
     pub(super) fn pop(&mut self) -> Option<T> {
         self.open.pop().or_else(|| self.sealed.pop())
+    }
+}
+
+/// Images of two epochs as bytes: each epoch has them behind one another in a buffer that stays.
+#[derive(Debug)]
+pub(super) struct Images<K> {
+    sealed: Epoch<K>,
+    open: Epoch<K>,
+}
+
+#[derive(Debug)]
+struct Epoch<K> {
+    /// What each is of, and where it ends; none: there was nothing.
+    images: Vec<(K, Option<Range<usize>>)>,
+    bytes: Vec<u8>,
+}
+
+impl<K> Default for Images<K> {
+    fn default() -> Self {
+        let none = || Epoch { images: Vec::new(), bytes: Vec::new() };
+        Images { sealed: none(), open: none() }
+    }
+}
+
+impl<K: Copy> Images<K> {
+    /// Adds to the open epoch; its place there.
+    pub(super) fn push(&mut self, key: K, image: Option<&[u8]>) -> usize {
+        let Epoch { images, bytes } = &mut self.open;
+        let start = bytes.len();
+        bytes.extend_from_slice(image.unwrap_or_default());
+        images.push((key, image.map(|_| start..bytes.len())));
+        images.len() - 1
+    }
+
+    /// An image of the open epoch, by its place.
+    pub(super) fn image(&self, place: usize) -> Option<&[u8]> {
+        Some(&self.open.bytes[self.open.images[place].1.clone()?])
+    }
+
+    /// What the open epoch changed, in the order of the first changes.
+    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+        self.open.images.iter().map(|(key, _)| *key)
+    }
+
+    /// The open epoch is over.
+    pub(super) fn seal(&mut self) {
+        assert!(self.sealed.images.is_empty(), "one epoch is sealed at a time");
+        std::mem::swap(&mut self.sealed, &mut self.open);
+    }
+
+    /// The sealed epoch stays.
+    pub(super) fn commit(&mut self) -> impl Iterator<Item = K> {
+        self.sealed.bytes.clear();
+        self.sealed.images.drain(..).map(|(key, _)| key)
+    }
+
+    /// The newest image, for taking back.
+    pub(super) fn pop(&mut self) -> Option<(K, Option<Vec<u8>>)> {
+        let epoch = if self.open.images.is_empty() { &mut self.sealed } else { &mut self.open };
+        let (key, range) = epoch.images.pop()?;
+        // It is the last one.
+        let image = range.map(|range| epoch.bytes.split_off(range.start));
+        Some((key, image))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dockside::edge::kafka::{KafkaBroker, KafkaConfig};
-use dockside::engine::log::{Broker, Committed, Epoch, Log, Outbox, Positions, Record};
+use dockside::engine::log::{Broker, Committed, Epoch, Log, Outbox, Positions, Record, Restored};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 
 use super::{assigned, created};
@@ -27,14 +27,19 @@ fn restored(config: &KafkaConfig) -> Vec<String> {
     let mut member = broker.join("a").expect("a member");
     assigned(&mut member);
     let (start, end) = (member.start(HERE).expect("an offset"), member.end(HERE).expect("an offset"));
-    let mut seen = Vec::new();
-    member
-        .restore(HERE, start, end, &mut |record: Record<'_>| {
-            seen.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into());
-            Ok(())
-        })
-        .expect("the state log");
-    seen
+    loop {
+        let mut seen = Vec::new();
+        let read = member
+            .restore(HERE, start, end, &mut |record: Record<'_>| {
+                seen.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into());
+                Ok(())
+            })
+            .expect("the state log");
+        if read == Restored::Whole {
+            return seen;
+        }
+        assert_eq!(read, Restored::Spoilt, "nobody takes the partition away");
+    }
 }
 
 /// The bytes of the copy's files, by name.

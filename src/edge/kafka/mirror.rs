@@ -5,7 +5,8 @@
 //!   time only; it is deleted, and the log is read;
 //! - a copy has every committed record of its partition between its start and its end; where that is not certain any more,
 //!   it ends;
-//! - what is read back was checked first, all of it, and the last record is the same as in the log.
+//! - what is read back is checked on the way, and that the last record is the same as in the log before: a copy that turns out
+//!   to be damaged is read no further, and whoever got something of it must forget that and ask again.
 //!
 //! A partition's directory has segments, named by their first offset, of a head and frames: length of the value (u32),
 //! CRC-32C of what follows (u32), offset (u64), value; numbers little-endian.
@@ -25,6 +26,8 @@ use crate::model::Partition;
 const MAGIC: &[u8; 8] = b"dockst01";
 /// A segment is left for the next one at this size.
 const SEGMENT_BYTES: u64 = 64 << 20;
+/// How much is read at once, but for records that are larger: those go where they are wanted, without a stop.
+const READ_BYTES: usize = 16 << 10;
 /// How much is held back before it is written.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -60,6 +63,18 @@ pub(super) struct Copied {
     pub(super) value: Vec<u8>,
 }
 
+/// Why reading a copy ended early.
+enum Ended<E> {
+    BySink(E),
+    ByDamage(io::Error),
+}
+
+impl<E> From<io::Error> for Ended<E> {
+    fn from(error: io::Error) -> Ended<E> {
+        Ended::ByDamage(error)
+    }
+}
+
 /// Takes records, offset and value, until it fails.
 type Sink<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
 
@@ -68,35 +83,60 @@ impl Mirror {
         Mirror { dir: dir.to_path_buf(), original, signs, writing: BTreeMap::new() }
     }
 
-    /// Checks a partition's copy; its last record, if it has everything from `from` on.
-    pub(super) fn check(&mut self, partition: Partition, from: u64) -> Option<Copied> {
-        let mut last = None;
-        let outcome = self.walk(partition, &mut |offset, value| {
-            let last = last.get_or_insert(Copied { offset, value: Vec::new() });
-            last.offset = offset;
-            last.value.clear();
-            last.value.extend_from_slice(value);
-            Ok(())
+    /// The last record of a partition's copy, if it begins at `from` or before and ends behind it. Whether all between is
+    /// whole shows when it is read.
+    pub(super) fn last(&mut self, partition: Partition, from: u64) -> Option<Copied> {
+        let found = self.segments(partition).and_then(|segments| {
+            if segments.first().is_none_or(|(start, _)| *start > from) {
+                return Ok(None);
+            }
+            let mut last = None;
+            // The newest segment may have nothing yet.
+            for at in (0..segments.len()).rev() {
+                self.walk_segment::<io::Error>(&segments, at, 0, &mut |offset, value| {
+                    let last = last.get_or_insert(Copied { offset, value: Vec::new() });
+                    last.offset = offset;
+                    last.value.clear();
+                    last.value.extend_from_slice(value);
+                    Ok(())
+                })?;
+                if last.is_some() {
+                    break;
+                }
+            }
+            Ok(last)
         });
-        match outcome {
-            Ok(Some(start)) if start <= from => last.filter(|last| last.offset >= from),
-            Ok(_) => None,
+        match found {
+            Ok(last) => last.filter(|last| last.offset >= from),
             Err(error) => {
-                self.warn(partition, &error);
+                self.give_up(partition, &error);
                 None
             }
         }
     }
 
-    /// Hands the records from `from` on to `sink`, until it fails.
-    pub(super) fn read<E: From<io::Error>>(
-        &self,
+    /// Hands the records from `from` on to `sink`, up to the `last` one, which [`Mirror::last`] gave. False: the copy is
+    /// damaged, and gone by now; what the sink was given must be forgotten.
+    pub(super) fn read<E>(
+        &mut self,
         partition: Partition,
         from: u64,
+        last: u64,
         sink: &mut Sink<'_, E>,
-    ) -> Result<(), E> {
-        self.walk(partition, &mut |offset, value| if offset >= from { sink(offset, value) } else { Ok(()) })
-            .map(drop)
+    ) -> Result<bool, E> {
+        let mut reached = None;
+        let outcome = self.walk(partition, &mut |offset, value| {
+            reached = Some(offset);
+            if offset >= from { sink(offset, value).map_err(Ended::BySink) } else { Ok(()) }
+        });
+        let error = match outcome {
+            Ok(()) if reached == Some(last) => return Ok(true),
+            Ok(()) => damaged("it does not end where it did"),
+            Err(Ended::BySink(error)) => return Err(error),
+            Err(Ended::ByDamage(error)) => error,
+        };
+        self.give_up(partition, &error);
+        Ok(false)
     }
 
     /// Begins a copy anew, of the log from `start` on.
@@ -106,7 +146,7 @@ impl Mirror {
         self.keep(partition, begun);
     }
 
-    /// Continues a copy that was checked, in a segment of its own.
+    /// Continues a copy that was read, in a segment of its own.
     pub(super) fn resume(&mut self, partition: Partition, next: u64) {
         self.close(partition);
         let begun = self.segment(partition, next);
@@ -220,37 +260,45 @@ impl Mirror {
         Ok(Writing { file, bytes: 0 })
     }
 
-    /// Hands every whole record to `sink`, in order; where the copy begins, if there is one. A record that was cut off ends
-    /// the last segment; anything else that does not fit is an error.
-    fn walk<E: From<io::Error>>(
-        &self,
-        partition: Partition,
-        sink: &mut Sink<'_, E>,
-    ) -> Result<Option<u64>, E> {
+    /// Hands every whole record to `sink`, in order. A record that was cut off ends the last segment; anything else that does
+    /// not fit is an error.
+    fn walk<E: From<io::Error>>(&self, partition: Partition, sink: &mut Sink<'_, E>) -> Result<(), E> {
         let segments = self.segments(partition)?;
-        let mut value = Vec::new();
         let mut next = 0;
-        for (number, (first, path)) in segments.iter().enumerate() {
-            let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
-            self.head(&mut file)?;
-            if *first < next {
-                return Err(damaged("its segments overlap").into());
-            }
-            loop {
-                match frame(&mut file, &mut value)? {
-                    Frame::Whole(offset) if offset >= next.max(*first) => {
-                        next = offset + 1;
-                        sink(offset, &value)?;
-                    }
-                    Frame::Whole(_) => return Err(damaged("its offsets go back").into()),
-                    Frame::End => break,
-                    // The process ended while it wrote. A later segment begins where this one was read to.
-                    Frame::Cut if segments.get(number + 1).is_none_or(|later| later.0 == next) => break,
-                    Frame::Cut => return Err(damaged("a segment lost its end").into()),
+        for at in 0..segments.len() {
+            next = self.walk_segment(&segments, at, next, sink)?;
+        }
+        Ok(())
+    }
+
+    /// The same for one of the segments, whose records are not before `next`; what follows is not before what it gives back.
+    fn walk_segment<E: From<io::Error>>(
+        &self,
+        segments: &[(u64, PathBuf)],
+        at: usize,
+        mut next: u64,
+        sink: &mut Sink<'_, E>,
+    ) -> Result<u64, E> {
+        let (first, path) = &segments[at];
+        let mut file = BufReader::with_capacity(READ_BYTES, File::open(path)?);
+        self.head(&mut file)?;
+        if *first < next {
+            return Err(damaged("its segments overlap").into());
+        }
+        let mut value = Vec::new();
+        loop {
+            match frame(&mut file, &mut value)? {
+                Frame::Whole(offset) if offset >= next.max(*first) => {
+                    next = offset + 1;
+                    sink(offset, &value)?;
                 }
+                Frame::Whole(_) => return Err(damaged("its offsets go back").into()),
+                Frame::End => return Ok(next),
+                // The process ended while it wrote. A later segment begins where this one was read to.
+                Frame::Cut if segments.get(at + 1).is_none_or(|later| later.0 == next) => return Ok(next),
+                Frame::Cut => return Err(damaged("a segment lost its end").into()),
             }
         }
-        Ok(segments.first().map(|segment| segment.0))
     }
 
     fn head(&self, file: &mut impl Read) -> io::Result<()> {
@@ -361,41 +409,46 @@ mod tests {
         mirror
     }
 
-    fn read(mirror: &Mirror, from: u64) -> Vec<u64> {
+    /// The records from an offset on; none if something is wrong with them.
+    fn read(mirror: &mut Mirror, from: u64) -> Option<Vec<u64>> {
+        let last = mirror.last(HERE, from)?.offset;
         let mut seen = Vec::new();
-        mirror
-            .read::<io::Error>(HERE, from, &mut |offset, value| {
-                assert_eq!(value, format!("value {offset}").as_bytes());
-                seen.push(offset);
-                Ok(())
-            })
-            .expect("a whole copy");
-        seen
+        let is_whole = mirror.read::<()>(HERE, from, last, &mut |offset, value| {
+            assert_eq!(value, format!("value {offset}").as_bytes());
+            seen.push(offset);
+            Ok(())
+        });
+        is_whole.expect("the sink does not fail").then_some(seen)
     }
 
     fn last(mirror: &mut Mirror, from: u64) -> Option<u64> {
-        mirror.check(HERE, from).map(|last| last.offset)
+        Some(*read(mirror, from)?.last().expect("a record"))
     }
 
     #[test]
     fn a_copy_gives_back_what_was_put_in() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut mirror = copy(dir.path());
-        assert_eq!(read(&mirror, 0), [10, 12, 14, 16, 18]);
-        assert_eq!(read(&mirror, 13), [14, 16, 18]);
+        assert_eq!(read(&mut mirror, 10).expect("whole"), [10, 12, 14, 16, 18]);
+        assert_eq!(read(&mut mirror, 13).expect("whole"), [14, 16, 18]);
         // A log that begins earlier, or behind the copy, is read from Kafka.
         for (from, wanted) in [(9, None), (10, Some(18)), (18, Some(18)), (19, None)] {
             assert_eq!(last(&mut mirror, from), wanted, "from {from}");
         }
-        assert_eq!(mirror.check(Partition(2), 0), None, "nobody copied that one");
+        assert_eq!(mirror.last(Partition(2), 0), None, "nobody copied that one");
         mirror.trim(HERE, 14);
-        assert_eq!(read(&mirror, 0), [10, 12, 14, 16, 18], "the first segment is still needed");
+        assert_eq!(
+            read(&mut mirror, 10).expect("whole"),
+            [10, 12, 14, 16, 18],
+            "the first segment is still needed"
+        );
         mirror.trim(HERE, 15);
-        assert_eq!(read(&mirror, 0), [16, 18]);
+        assert_eq!(last(&mut mirror, 10), None, "its beginning is gone");
+        assert_eq!(read(&mut mirror, 15).expect("whole"), [16, 18]);
         mirror.restart(HERE, 30);
         mirror.append(HERE, 31, b"value 31");
         mirror.close(HERE);
-        assert_eq!(read(&mirror, 0), [31], "nothing of the old one is left");
+        assert_eq!(read(&mut mirror, 30).expect("whole"), [31], "nothing of the old one is left");
     }
 
     #[test]
@@ -431,6 +484,24 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_was_damaged_is_gone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut mirror = copy(dir.path());
+        let path = mirror.segments(HERE).expect("segments")[0].1.clone();
+        let mut bytes = fs::read(&path).expect("bytes");
+        *bytes.last_mut().expect("bytes") ^= 1;
+        fs::write(&path, bytes).expect("written");
+        let last = mirror.last(HERE, 10).expect("its end is good");
+        let mut seen = Vec::new();
+        let is_whole = mirror.read::<()>(HERE, 10, last.offset, &mut |offset, _| {
+            seen.push(offset);
+            Ok(())
+        });
+        assert_eq!((is_whole, &seen[..]), (Ok(false), &[10, 12][..]), "as far as it is good");
+        assert_eq!(mirror.segments(HERE).expect("a look"), [], "and is not read again");
+    }
+
+    #[test]
     fn without_a_disk_nothing_happens() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("a file");
@@ -439,7 +510,7 @@ mod tests {
         mirror.restart(HERE, 0);
         mirror.append(HERE, 0, b"value 0");
         mirror.close(HERE);
-        assert_eq!(mirror.check(HERE, 0), None);
+        assert_eq!(mirror.last(HERE, 0), None);
     }
 
     #[test]
@@ -456,6 +527,6 @@ mod tests {
         mirror.restart(HERE, 20);
         mirror.append(HERE, 20, b"value 20");
         mirror.close(HERE);
-        assert_eq!(read(&mirror, 0), [20], "with room again, it is begun anew");
+        assert_eq!(read(&mut mirror, 20).expect("whole"), [20], "with room again, it is begun anew");
     }
 }

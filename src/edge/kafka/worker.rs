@@ -17,7 +17,7 @@ use super::clients::Quiet;
 use super::config::KafkaConfig;
 use super::member::{Happened, Member, name_taken};
 use super::mirror::{Copied, Mirror, Original};
-use super::names::{refused, unreachable};
+use super::names::refused;
 use super::patience::Budget;
 use super::queue::AllHeaders;
 use super::reader::{Reader, Until, Wanted};
@@ -127,10 +127,10 @@ impl KafkaLog {
         }
     }
 
-    /// The last record of a partition's local copy, if the log has the same one and the copy all before it.
+    /// The last record of a partition's local copy, if the log has the same one.
     fn copied(&mut self, partition: Partition, from: u64) -> Result<Option<Copied>, LogError> {
         let Some(mirror) = &mut self.mirror else { return Ok(None) };
-        let Some(last) = mirror.check(partition, from) else { return Ok(None) };
+        let Some(last) = mirror.last(partition, from) else { return Ok(None) };
         if self.reader.ends(Topic::State, partition)?.1 <= last.offset {
             return Ok(None);
         }
@@ -181,25 +181,21 @@ impl KafkaLog {
     }
 }
 
-/// Reads a checked copy.
+/// Why reading a copy ended early.
+enum Ended {
+    CalledBack,
+    Failed(LogError),
+}
+
+/// Reads a copy up to its last record; none if it is damaged.
 fn from_copy(
-    mirror: &Mirror,
+    mirror: &mut Mirror,
     partition: Partition,
     from: u64,
+    last: u64,
     each: &mut dyn FnMut(Record<'_>) -> Result<Wanted, LogError>,
-) -> Result<Wanted, LogError> {
-    /// Why reading ended early.
-    enum Ended {
-        CalledBack,
-        Failed(LogError),
-    }
-    impl From<std::io::Error> for Ended {
-        fn from(error: std::io::Error) -> Ended {
-            let why = format!("{error}: it was whole a moment ago; delete the snapshot directory");
-            Ended::Failed(unreachable("read the local copy of a state log", why))
-        }
-    }
-    let outcome = mirror.read(partition, from, &mut |offset, value| {
+) -> Result<Option<Wanted>, LogError> {
+    let outcome = mirror.read(partition, from, last, &mut |offset, value| {
         let record = Record {
             offset,
             timestamp: Timestamp(0),
@@ -215,8 +211,8 @@ fn from_copy(
         }
     });
     match outcome {
-        Ok(()) => Ok(Wanted::More),
-        Err(Ended::CalledBack) => Ok(Wanted::NoMore),
+        Ok(is_whole) => Ok(is_whole.then_some(Wanted::More)),
+        Err(Ended::CalledBack) => Ok(Some(Wanted::NoMore)),
         Err(Ended::Failed(error)) => Err(error),
     }
 }
@@ -402,9 +398,10 @@ impl Log for KafkaLog {
         };
         let mut next = from;
         if let (Some(last), Some(mirror)) = (copied.take(), mirror.as_mut()) {
-            match from_copy(mirror, partition, from, &mut each)? {
-                Wanted::NoMore => return Ok(Restored::Interrupted),
-                Wanted::More => next = last.offset + 1,
+            match from_copy(mirror, partition, from, last.offset, &mut each)? {
+                Some(Wanted::NoMore) => return Ok(Restored::Interrupted),
+                Some(Wanted::More) => next = last.offset + 1,
+                None => return Ok(Restored::Spoilt),
             }
             mirror.resume(partition, next);
         } else if let Some(mirror) = mirror.as_mut()

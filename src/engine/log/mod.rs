@@ -312,6 +312,9 @@ pub enum Restored {
     Whole,
     /// The partition is about to be taken away: the next poll says so.
     Interrupted,
+    /// Something that was read from turned out to be damaged, and is not read from any more: what was handed on is to be
+    /// forgotten, and asked for again.
+    Spoilt,
 }
 
 /// A failing world: the worker stops, and whoever runs it says so.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fold::view;
+use crate::fold::{Reader, Spare, view};
 
 /// An order in which every scan comes at least once, cut into batches.
 fn deliveries(scans: Vec<Scan>) -> impl Strategy<Value = (Vec<Scan>, Vec<Vec<Scan>>)> {
@@ -78,6 +78,22 @@ fn cut_cleanly<const PARTS: usize>(floors: &[EventTime], scans: Vec<Scan>) -> [V
     }
     let size = kept.len().div_ceil(PARTS).max(1);
     std::array::from_fn(|part| kept.iter().skip(part * size).take(size).cloned().collect())
+}
+
+proptest! {
+    #[test]
+    fn packed_progress_is_read_as_serde_reads_it(all in proptest::collection::vec((floors(), scans(24)), 1..6)) {
+        let mut spare = Spare::default();
+        let mut read = Progress::default();
+        for (floor, scans) in all {
+            let (progress, _) = fold(floor, &scans);
+            let packed = [&bytes(&progress)[..], b"rest"].concat();
+            let mut reader = Reader::new(&packed);
+            spare.read(&mut read, &mut reader);
+            prop_assert_eq!((&read, reader.rest()), (&progress, &b"rest"[..]));
+            prop_assert_eq!(bytes(&read), bytes(&progress));
+        }
+    }
 }
 
 proptest! {

@@ -176,7 +176,7 @@ impl ShipmentStation {
             let mut boxes = loading.units;
             let freight = boxes.pop_if(|last| last.no == UnitNo::FREIGHT);
             boxes.shrink_to_fit();
-            let shipment = Shipment {
+            let shipment = Box::new(Shipment {
                 id: id.clone(),
                 head: *head,
                 boxes,
@@ -186,7 +186,7 @@ impl ShipmentStation {
                 answers_epoch: 0,
                 marked: 0,
                 queued: Timestamp::MAX,
-            };
+            });
             let (contributed, verdict) = (shipment.head.contributed.clone(), shipment.head.verdict);
             let (account, waiting) = (shipment.head.account.clone(), shipment.head.waiting);
             let derived = derive(&shipment, &rules.settings, &rules.fcs, &mut self.days);
@@ -267,7 +267,7 @@ impl ShipmentStation {
                     let id = shipment.id.clone();
                     self.boxes += shipment.boxes.len() as u64;
                     self.count(&shipment.head.account, shipment.head.verdict, 1);
-                    self.shipments.insert(id.clone(), *shipment);
+                    self.shipments.insert(id.clone(), shipment);
                     touched.insert(id);
                 }
             }

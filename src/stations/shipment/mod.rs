@@ -90,7 +90,8 @@ pub struct Told<'a> {
 #[derive(Debug)]
 pub struct ShipmentStation {
     partition: Partition,
-    shipments: HashMap<ShipmentId, Shipment, FixedState>,
+    /// Each in memory of its own: a table that grows moves pointers.
+    shipments: HashMap<ShipmentId, Box<Shipment>, FixedState>,
     /// Boxes of all shipments.
     boxes: u64,
     undo: Undo<Image>,
@@ -273,7 +274,7 @@ impl ShipmentStation {
         if let Change::Create { carrier, fields, numbers } = change {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
             self.boxes += shipment.boxes.len() as u64;
-            self.shipments.insert(id.clone(), shipment);
+            self.shipments.insert(id.clone(), Box::new(shipment));
             self.undo.push(Image::Created(id.clone()));
             self.renumber(rules, hops, id, numbers, entry);
         } else {
@@ -677,7 +678,7 @@ impl ShipmentStation {
         let shipment = self.shipments.remove(id).expect("a pending shipment is known");
         self.boxes -= shipment.boxes.len() as u64;
         self.count(&shipment.head.account, shipment.head.verdict, -1);
-        self.undo.push(Image::Retired(Box::new(shipment)));
+        self.undo.push(Image::Retired(shipment));
     }
 }
 
