@@ -176,8 +176,23 @@ impl<V> Index<V> {
     /// Adds an entry. Panics when the key is there already.
     pub fn insert(&mut self, key: NumberKey, value: V) -> Slot {
         let hashed = self.hashed(&key);
-        let Hashed { packed, slice, hash } = hashed;
         assert!(self.find(&self.query(hashed), &key).is_none(), "{key:?} is in the index already");
+        self.add(hashed, key, value)
+    }
+
+    /// The slot of a key, and whether it had to be added, with the value of nothing.
+    pub fn reach(&mut self, key: &NumberKey) -> (Slot, bool)
+    where
+        V: Default,
+    {
+        let hashed = self.hashed(key);
+        match self.find(&self.query(hashed), key) {
+            Some(slot) => (slot, false),
+            None => (self.add(hashed, key.clone(), V::default()), true),
+        }
+    }
+
+    fn add(&mut self, Hashed { packed, slice, hash }: Hashed, key: NumberKey, value: V) -> Slot {
         let entry = Some(Entry { key: packed.unwrap_or_else(|| self.stored.put(key)), value });
         let slot = match self.free.pop() {
             Some(slot) => {

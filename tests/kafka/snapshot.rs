@@ -70,9 +70,11 @@ fn a_restart_reads_the_copy_and_what_came_after_it() {
         let positions = assigned(&mut member);
         let end = member.end(HERE).expect("an offset");
         member.restore(HERE, 0, end, &mut |_| Ok(())).expect("an empty log");
-        // An empty log was not read, so nothing is copied yet.
         committed(&mut member, &positions, &["1", "2"]);
     }
+    assert_eq!(copy(dir.path()).len(), 1, "the copy of an empty log is begun, too");
+    assert_eq!(restored(&config), ["1", "2"]);
+    fs::remove_dir_all(dir.path().join("state-0")).expect("a copy");
     assert_eq!(restored(&config), ["1", "2"], "read from Kafka, and copied");
     assert_eq!(copy(dir.path()).len(), 1);
     {

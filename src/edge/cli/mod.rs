@@ -110,7 +110,7 @@ fn hash_secret() -> u64 {
 }
 
 /// Worker threads: as many as asked for, else one per core.
-fn workers_or_cores(asked: u32) -> u32 {
+pub(crate) fn workers_or_cores(asked: u32) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     if asked > 0 { asked } else { u32::try_from(cores()).unwrap_or(1) }
 }

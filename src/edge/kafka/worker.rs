@@ -383,6 +383,10 @@ impl Log for KafkaLog {
             ));
         }
         if from >= to {
+            // Nothing to read; what follows is copied from the first record on.
+            if let Some(mirror) = self.mirror.as_mut().filter(|_| from == start) {
+                mirror.restart(partition, from);
+            }
             return Ok(Restored::Whole);
         }
         // A look at the end only is no reading back.

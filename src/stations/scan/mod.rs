@@ -222,10 +222,13 @@ impl ScanStation {
             return counters.ignore(Ignored::UnknownCode);
         }
         // An earlier scan of the same batch may have brought the number in.
-        let slot = match slot.or_else(|| self.index.get(&scan.key)) {
-            Some(slot) => slot,
-            None => self.insert(scan.key.clone()),
-        };
+        let slot = slot.unwrap_or_else(|| {
+            let (slot, is_new) = self.index.reach(&scan.key);
+            if is_new {
+                self.inserted(slot);
+            }
+            slot
+        });
         // Most scans say nothing new. Whether this one does is tried on progress in memory that is there already.
         let mut reader = Reader::new(self.cells.get(self.index.value(slot)));
         let progress = &mut self.tried;
@@ -284,7 +287,7 @@ impl ScanStation {
     /// Takes over what the shipment station decided about a number. Of too many registrations the newest entries go, whichever
     /// came first.
     pub fn register(&mut self, counters: &mut Counters, key: NumberKey, registration: Registration) {
-        let slot = self.reach(key);
+        let slot = self.reach(&key);
         let mut number = self.number(slot);
         let was_parked = number.parked > 0;
         let same = |r: &Registration| r.shipment == registration.shipment && r.unit == registration.unit;
@@ -313,7 +316,7 @@ impl ScanStation {
         unit: UnitNo,
         at: Timestamp,
     ) {
-        let slot = self.reach(key);
+        let slot = self.reach(&key);
         let mut number = self.number(slot);
         let was_parked = number.parked > 0;
         let of_unit = |r: &Registration| r.shipment == *shipment && r.unit == unit;
@@ -507,6 +510,11 @@ impl ScanStation {
     /// Keeps a number that was touched.
     fn put(&mut self, slot: Slot, was_parked: bool, number: &Number) {
         self.packed = number.pack(std::mem::take(&mut self.packed));
+        self.put_packed(slot, was_parked, number);
+    }
+
+    /// The same with its bytes, which are packed.
+    fn put_packed(&mut self, slot: Slot, was_parked: bool, number: &Number) {
         let cell = self.index.value_mut(slot);
         if was_parked {
             self.parked.take(cell.len());
@@ -519,21 +527,21 @@ impl ScanStation {
         self.flag(slot, PLAIN, number.is_plain());
     }
 
-    fn reach(&mut self, key: NumberKey) -> Slot {
-        match self.index.get(&key) {
-            Some(slot) => {
-                self.touch(slot);
-                slot
-            }
-            None => self.insert(key),
+    /// The slot of a number that is about to change.
+    fn reach(&mut self, key: &NumberKey) -> Slot {
+        let (slot, is_new) = self.index.reach(key);
+        if is_new {
+            self.inserted(slot)
+        } else {
+            self.touch(slot);
         }
+        slot
     }
 
-    fn insert(&mut self, key: NumberKey) -> Slot {
-        let slot = self.index.insert(key, Cell::default());
+    /// A number was not there before the epoch.
+    fn inserted(&mut self, slot: Slot) {
         let before = BeforeSettling::Undo(self.undo.push(slot, None));
         self.change(slot, before);
-        slot
     }
 
     /// Keeps the number's image before the first change of the epoch, and of the settling; its place in the list of what
@@ -606,22 +614,21 @@ impl ScanStation {
         key: NumberKey,
         bytes: Option<&[u8]>,
     ) -> Result<(), postcard::Error> {
-        let slot = self.index.get(&key);
-        let was_parked = slot.is_some_and(|slot| self.number(slot).parked > 0);
-        match (bytes, slot) {
-            (None, None) => {}
-            (None, Some(slot)) => {
-                self.forget(slot, was_parked);
+        let Some(bytes) = bytes else {
+            if let Some(slot) = self.index.get(&key) {
+                self.forget(slot, self.number(slot).parked > 0);
                 self.index.remove(slot);
             }
-            (Some(bytes), slot) => {
-                let number = Number::from_log(bytes)?;
-                let slot = slot.unwrap_or_else(|| self.index.insert(key.clone(), Cell::default()));
-                self.put(slot, was_parked, &number);
-                self.flag(slot, QUEUED, false);
-                self.queue(slot, number.due(rules), key);
-            }
-        }
+            return Ok(());
+        };
+        let number = Number::from_log(bytes)?;
+        let (slot, is_new) = self.index.reach(&key);
+        let was_parked = !is_new && self.number(slot).parked > 0;
+        self.packed.clear();
+        self.packed.extend_from_slice(number.packed_of(bytes));
+        self.put_packed(slot, was_parked, &number);
+        self.flag(slot, QUEUED, false);
+        self.queue(slot, number.due(rules), key);
         Ok(())
     }
 

@@ -215,6 +215,15 @@ impl Number {
         bytes
     }
 
+    /// What [`Number::pack`] writes, of the bytes that the state log has of it.
+    pub(super) fn packed_of<'a>(&self, logged: &'a [u8]) -> &'a [u8] {
+        if self.is_vacant() {
+            return &[];
+        }
+        let end = if self.is_plain() { &PLAIN_END[..] } else { &[] };
+        logged.strip_suffix(end).expect(WRITTEN)
+    }
+
     /// Whether there is nothing but progress and registrations.
     pub(super) fn is_plain(&self) -> bool {
         let was_parked = self.parked > 0 || self.last_record_time != Timestamp::default();
@@ -371,7 +380,8 @@ mod tests {
                 let end = if number.is_plain() { &PLAIN_END[..] } else { &[] };
                 let logged = [&packed, end].concat();
                 prop_assert_eq!(&Number::from_log(&logged).expect("it is read"), number);
-                prop_assert_eq!(postcard::to_stdvec(number).expect("it is written"), logged);
+                prop_assert_eq!(&postcard::to_stdvec(number).expect("it is written"), &logged);
+                prop_assert_eq!(number.packed_of(&logged), &packed[..]);
                 prop_assert_eq!(&Number::pack_with(&number.progress, rest(&packed), vec![1]), &packed);
 
                 let serves = |index: usize| {

@@ -19,6 +19,7 @@ use super::super::{Bar, Budget, Line, Options};
 use super::plan_lines::{enter, send_scan};
 use super::streams::{self, NO_PEERS};
 use super::{PARTITIONS, own_topics};
+use crate::edge::cli::workers_or_cores;
 use crate::edge::clock::{self, elapsed_us};
 use crate::edge::crew::{Crew, nobody};
 use crate::edge::kafka::{KafkaBroker, KafkaConfig, Sender};
@@ -73,7 +74,7 @@ pub(super) fn from_the_copy(bootstrap: &str, options: &Options) -> Result<Vec<Li
         "from": "the start of the process, joining the group included",
         "copy_bytes": folder_bytes(home.path()),
         "partitions": PARTITIONS,
-        "workers": 1,
+        "workers": workers_or_cores(0),
         "rounds": ROUNDS,
         "machine": machine(),
     });
@@ -171,7 +172,7 @@ impl Service {
         std::fs::write(&file, settings(config, home)).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
         let mut process = Command::new(program)
-            .args(["run", "--workers", "1", "-c"])
+            .args(["run", "-c"])
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
