@@ -250,14 +250,12 @@ impl Mirror {
     fn segment(&self, partition: Partition, first: u64) -> io::Result<Writing> {
         let dir = self.place(partition);
         fs::create_dir_all(&dir)?;
-        let mut file =
-            BufWriter::with_capacity(BUFFER_BYTES, File::create(dir.join(format!("{first:020}.log")))?);
-        let head = postcard::to_stdvec(&self.original).expect("a head serialises into memory");
-        file.write_all(MAGIC)?;
-        file.write_all(&length(head.len()).to_le_bytes())?;
-        file.write_all(&crc32c::crc32c(&head).to_le_bytes())?;
-        file.write_all(&head)?;
-        Ok(Writing { file, bytes: 0 })
+        let mut file = File::create(dir.join(format!("{first:020}.log")))?;
+        let original = postcard::to_stdvec(&self.original).expect("a head serialises into memory");
+        let (length, crc) = (length(original.len()).to_le_bytes(), crc32c::crc32c(&original).to_le_bytes());
+        // At once: it may be long until there is enough behind it.
+        file.write_all(&[&MAGIC[..], &length, &crc, &original].concat())?;
+        Ok(Writing { file: BufWriter::with_capacity(BUFFER_BYTES, file), bytes: 0 })
     }
 
     /// Hands every whole record to `sink`, in order. A record that was cut off ends the last segment; anything else that does
@@ -281,7 +279,13 @@ impl Mirror {
     ) -> Result<u64, E> {
         let (first, path) = &segments[at];
         let mut file = BufReader::with_capacity(READ_BYTES, File::open(path)?);
-        self.head(&mut file)?;
+        match self.head(&mut file) {
+            // The process ended before it wrote anything.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && at + 1 == segments.len() => {
+                return Ok(next);
+            }
+            read => read?,
+        }
         if *first < next {
             return Err(damaged("its segments overlap").into());
         }
@@ -480,6 +484,23 @@ mod tests {
             ("another count", Original { partitions: 5, ..original() }),
         ] {
             assert_eq!(last(&mut Mirror::new(dir.path(), original, Arc::default()), 10), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_killed_leaves_what_was_written() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut mirror = copy(dir.path());
+        // Three that came no further than that: their last segments have a head, and nothing, and a part of a head.
+        for (next, bytes) in [(19, None), (20, Some(0)), (20, Some(9))] {
+            mirror.resume(HERE, next);
+            let path = mirror.segments(HERE).expect("segments").last().expect("one").1.clone();
+            std::mem::forget(mirror.writing.remove(&HERE));
+            if let Some(bytes) = bytes {
+                let head = fs::read(&path).expect("bytes");
+                fs::write(&path, &head[..bytes]).expect("written");
+            }
+            assert_eq!(read(&mut mirror, 10).expect("whole"), [10, 12, 14, 16, 18], "{next} {bytes:?}");
         }
     }
 
