@@ -11,7 +11,7 @@
 //! A partition's directory has segments, named by their first offset, of a head and frames: length of the value (u32),
 //! CRC-32C of what follows (u32), offset (u64), value; numbers little-endian.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,8 @@ pub(super) struct Mirror {
     original: Original,
     signs: Arc<Signs>,
     writing: BTreeMap<Partition, Writing>,
+    /// Partitions that were given back, whose copies had everything until then.
+    left: BTreeSet<Partition>,
 }
 
 /// A copy that is continued.
@@ -80,7 +82,7 @@ type Sink<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
 
 impl Mirror {
     pub(super) fn new(dir: &Path, original: Original, signs: Arc<Signs>) -> Mirror {
-        Mirror { dir: dir.to_path_buf(), original, signs, writing: BTreeMap::new() }
+        Mirror { dir: dir.to_path_buf(), original, signs, writing: BTreeMap::new(), left: BTreeSet::new() }
     }
 
     /// The last record of a partition's copy, if it begins at `from` or before and ends behind it. Whether all between is
@@ -176,8 +178,19 @@ impl Mirror {
 
     /// The partition is not ours any more, and its copy ends.
     pub(super) fn leave(&mut self, partition: Partition) {
+        if self.writing.contains_key(&partition) {
+            self.left.insert(partition);
+        }
         self.close(partition);
         self.signs.left(partition);
+    }
+
+    /// The partition is ours again, and nobody has written to its log since, which ends at `next`: if its copy had everything
+    /// when it was left, it is continued.
+    pub(super) fn come_back(&mut self, partition: Partition, next: u64) {
+        if self.left.remove(&partition) {
+            self.resume(partition, next);
+        }
     }
 
     /// The log begins at `offset` by now.
@@ -193,6 +206,7 @@ impl Mirror {
     }
 
     fn keep(&mut self, partition: Partition, begun: io::Result<Writing>) {
+        self.left.remove(&partition);
         match begun {
             Ok(writing) => {
                 self.writing.insert(partition, writing);
@@ -204,6 +218,7 @@ impl Mirror {
 
     fn give_up(&mut self, partition: Partition, error: &io::Error) {
         self.writing.remove(&partition);
+        self.left.remove(&partition);
         self.signs.ended(partition);
         self.warn(partition, error);
         if let Err(error) = self.delete(partition) {
@@ -502,6 +517,31 @@ mod tests {
             }
             assert_eq!(read(&mut mirror, 10).expect("whole"), [10, 12, 14, 16, 18], "{next} {bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_copy_goes_on_when_its_partition_comes_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut mirror = copy(dir.path());
+        mirror.come_back(HERE, 20);
+        mirror.append(HERE, 20, b"value 20");
+        assert_eq!(last(&mut mirror, 10), Some(18), "what was closed had not everything");
+        mirror.resume(HERE, 19);
+        mirror.append(HERE, 20, b"value 20");
+        mirror.leave(HERE);
+        mirror.append(HERE, 22, b"not ours");
+        mirror.come_back(HERE, 24);
+        mirror.append(HERE, 24, b"value 24");
+        mirror.close(HERE);
+        assert_eq!(read(&mut mirror, 10).expect("whole"), [10, 12, 14, 16, 18, 20, 24]);
+        // Read back meanwhile, or given up: nothing is left to go on with.
+        mirror.resume(HERE, 25);
+        mirror.leave(HERE);
+        mirror.restart(HERE, 30);
+        mirror.close(HERE);
+        mirror.come_back(HERE, 31);
+        mirror.append(HERE, 31, b"value 31");
+        assert_eq!(last(&mut mirror, 30), None);
     }
 
     #[test]

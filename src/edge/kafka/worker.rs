@@ -383,9 +383,11 @@ impl Log for KafkaLog {
             ));
         }
         if from >= to {
-            // Nothing to read; what follows is copied from the first record on.
-            if let Some(mirror) = self.mirror.as_mut().filter(|_| from == start) {
-                mirror.restart(partition, from);
+            // Nothing to read; what follows is copied from the first record on, or further.
+            match self.mirror.as_mut() {
+                Some(mirror) if from == start => mirror.restart(partition, from),
+                Some(mirror) => mirror.come_back(partition, from),
+                None => {}
             }
             return Ok(Restored::Whole);
         }
@@ -414,8 +416,10 @@ impl Log for KafkaLog {
             mirror.restart(partition, from);
         }
         let mut wanted = Wanted::More;
+        let mut is_empty = true;
         if next < to {
             let each = &mut |record: Record<'_>, _: AllHeaders<'_>| {
+                is_empty = false;
                 if let Some(mirror) = mirror.as_mut() {
                     mirror.append(partition, record.offset, record.value.unwrap_or_default());
                 }
@@ -429,6 +433,12 @@ impl Log for KafkaLog {
                 mirror.close(partition);
             }
             return Ok(Restored::Interrupted);
+        }
+        if let Some(mirror) = mirror
+            && is_empty
+            && from > start
+        {
+            mirror.come_back(partition, to);
         }
         Ok(Restored::Whole)
     }
