@@ -1,10 +1,10 @@
 //! Short byte strings that change their length: packed entries.
 //!
 //! Enters: bytes. Leaves: a [`Cell`] of 8 bytes that stands for them, and through it the bytes. Always true: a cell's bytes
-//! stay where they are until the cell is written or freed; an empty string takes nothing.
+//! stay where they are until the cell is written; an empty string takes nothing.
 //!
 //! Cells are whole units of 8 bytes in memory that grows by chunks, so 4 bytes of each are wasted on average and nothing stands
-//! between them. A cell that was freed is used again for strings of its size; above 256 bytes sizes are rounded up by an eighth
+//! between them. A cell that was left is used again for strings of its size; above 256 bytes sizes are rounded up by an eighth
 //! at most, so that a string that grows byte by byte does not leave a cell of every size behind.
 
 use super::chunks::Chunks;
@@ -57,7 +57,7 @@ impl Cell {
 #[derive(Debug, Default)]
 pub struct Cells {
     units: Chunks<Unit>,
-    /// The first units of free cells, by size.
+    /// The first units of cells that were left, by size.
     free: Vec<Vec<u32>>,
 }
 
@@ -82,7 +82,8 @@ impl Cells {
         }
     }
 
-    /// Replaces the bytes of a cell, which may move for it. Panics when they are more than [`CELL_BYTES_MAX`].
+    /// Replaces the bytes of a cell, which may move for it; without any it takes nothing any more. Panics when they are more
+    /// than [`CELL_BYTES_MAX`].
     pub fn set(&mut self, cell: &mut Cell, bytes: &[u8]) {
         let (size, _) = size_of_length(bytes.len());
         if size != size_of_length(cell.len()).0 {
@@ -96,22 +97,11 @@ impl Cells {
         }
     }
 
-    /// Lets a cell go.
-    pub fn free(&mut self, cell: Cell) {
-        self.give_back(&cell);
-    }
-
     fn give_back(&mut self, cell: &Cell) {
         let (size, units) = size_of_length(cell.len());
         if units > 0 {
             self.free[size].push(cell.unit);
         }
-    }
-
-    /// Bytes that cells take, free ones included.
-    pub fn memory_bytes(&self) -> usize {
-        let free = self.free.iter().map(|free| free.capacity() * size_of::<u32>()).sum::<usize>();
-        self.units.bytes() + free
     }
 
     fn take(&mut self, bytes: usize) -> u32 {
@@ -167,8 +157,8 @@ mod tests {
             for (which, length, byte, freed) in steps {
                 let (cell, bytes, owner) = &mut held[which];
                 if freed {
-                    cells.free(std::mem::take(cell));
-                    (*bytes, *owner) = (Vec::new(), 0);
+                    cells.set(cell, &[]);
+                    bytes.clear();
                 } else {
                     *bytes = vec![byte; length];
                     cells.set(cell, bytes);
@@ -199,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn freed_cells_are_used_again() {
+    fn cells_that_were_left_are_used_again() {
         let mut cells = Cells::default();
         let mut held = Vec::from_iter((0..1_000_usize).map(|length| {
             let mut cell = Cell::default();
@@ -207,7 +197,8 @@ mod tests {
             cell
         }));
         let full = cells.units.len();
-        held.drain(..).for_each(|cell| cells.free(cell));
+        held.iter_mut().for_each(|cell| cells.set(cell, &[]));
+        held.clear();
         for length in (0..1_000).rev() {
             let mut cell = Cell::default();
             cells.set(&mut cell, &vec![8; length]);
