@@ -21,10 +21,9 @@ impl<T> Default for Undo<T> {
 }
 
 impl<T> Undo<T> {
-    /// Adds to the open epoch; its place there.
-    pub(super) fn push(&mut self, image: T) -> usize {
+    /// Adds to the open epoch.
+    pub(super) fn push(&mut self, image: T) {
         self.open.push(image);
-        self.open.len() - 1
     }
 
     /// Of the open epoch.
@@ -39,8 +38,8 @@ impl<T> Undo<T> {
     }
 
     /// The sealed epoch stays.
-    pub(super) fn commit(&mut self) -> std::vec::Drain<'_, T> {
-        self.sealed.drain(..)
+    pub(super) fn commit(&mut self) {
+        self.sealed.clear();
     }
 
     /// The newest image, for taking back.
@@ -58,7 +57,7 @@ pub(super) struct Images<K> {
 
 #[derive(Debug)]
 struct Epoch<K> {
-    /// What each is of, and where it ends; none: there was nothing.
+    /// What each is of, and where its bytes are; none: there was nothing.
     images: Vec<(K, Option<Range<usize>>)>,
     bytes: Vec<u8>,
 }

@@ -46,6 +46,8 @@ const QUEUED: u8 = 1;
 const STANDS: u8 = 2;
 /// Of a cell: the number is plain, and has not the end that it has in the state log.
 const PLAIN: u8 = 4;
+/// Of a cell: scans of the number are parked, and counted among those that are.
+const PARKED: u8 = 8;
 
 /// A scan on its way into the fold.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ struct Touched {
 /// The numbers of a partition.
 #[derive(Debug)]
 pub struct ScanStation {
-    /// With [`QUEUED`], [`STANDS`] and [`PLAIN`].
+    /// With [`QUEUED`], [`PARKED`], [`STANDS`] and [`PLAIN`].
     index: Index<Cell>,
     cells: Cells,
     /// First touches of each epoch, for undo and delta.
@@ -273,14 +275,13 @@ impl ScanStation {
     fn park(&mut self, rules: &Rules, input: &ScanInput, slot: Slot) -> usize {
         let changed_at = self.touch(slot);
         let mut number = self.number(slot);
-        let was_parked = number.parked > 0;
-        number.progress.clone_from(&self.tried);
+        number.progress = self.tried.clone();
         number.parked += 1;
         number.last_record_time = number.last_record_time.max(input.record_time);
         if !self.has_flag(slot, QUEUED) {
             self.queue(slot, number.due(rules), input.scan.key.clone());
         }
-        self.put(slot, was_parked, &number);
+        self.put(slot, &number);
         changed_at
     }
 
@@ -289,7 +290,6 @@ impl ScanStation {
     pub fn register(&mut self, counters: &mut Counters, key: NumberKey, registration: Registration) {
         let slot = self.reach(&key);
         let mut number = self.number(slot);
-        let was_parked = number.parked > 0;
         let same = |r: &Registration| r.shipment == registration.shipment && r.unit == registration.unit;
         number.registrations.retain(|r| !same(r));
         let order = |r: &Registration| (r.entered_at, r.shipment.clone(), r.unit);
@@ -304,7 +304,7 @@ impl ScanStation {
         counters.applied += u64::from(number.parked);
         counters.parked -= u64::from(number.parked);
         number.parked = 0;
-        self.put(slot, was_parked, &number);
+        self.put(slot, &number);
     }
 
     /// The unit no longer uses the number, as was entered at `at`.
@@ -318,7 +318,6 @@ impl ScanStation {
     ) {
         let slot = self.reach(&key);
         let mut number = self.number(slot);
-        let was_parked = number.parked > 0;
         let of_unit = |r: &Registration| r.shipment == *shipment && r.unit == unit;
         if let Some(index) = number.registrations.iter().position(of_unit) {
             let gone = number.registrations.remove(index);
@@ -330,7 +329,7 @@ impl ScanStation {
         }
         number.known = true;
         number.registrations_changed();
-        self.put(slot, was_parked, &number);
+        self.put(slot, &number);
     }
 
     /// The shipment is gone. A number that serves no other is unknown again; the others' views stay as they are.
@@ -338,7 +337,6 @@ impl ScanStation {
         let Some(slot) = self.index.get(key) else { return };
         self.touch(slot);
         let mut number = self.number(slot);
-        let was_parked = number.parked > 0;
         let of_unit = |r: &Registration| r.shipment == *shipment && r.unit == unit && !r.retired;
         if let Some(index) = number.registrations.iter().position(of_unit) {
             let registration = &mut number.registrations[index];
@@ -351,9 +349,9 @@ impl ScanStation {
         }
         number.registrations_changed();
         if number.registrations.is_empty() {
-            self.forget(slot, was_parked);
+            self.forget(slot);
         } else {
-            self.put(slot, was_parked, &number);
+            self.put(slot, &number);
         }
     }
 
@@ -428,13 +426,13 @@ impl ScanStation {
     fn give_up(&mut self, slot: Slot) -> (u32, Progress) {
         self.touch(slot);
         let number = self.number(slot);
-        self.forget(slot, number.parked > 0);
+        self.forget(slot);
         (number.parked, number.progress)
     }
 
     /// As if nothing had ever been heard of it.
-    fn forget(&mut self, slot: Slot, was_parked: bool) {
-        self.put(slot, was_parked, &Number::default());
+    fn forget(&mut self, slot: Slot) {
+        self.put(slot, &Number::default());
         self.flag(slot, QUEUED, false);
     }
 
@@ -508,21 +506,23 @@ impl ScanStation {
     }
 
     /// Keeps a number that was touched.
-    fn put(&mut self, slot: Slot, was_parked: bool, number: &Number) {
-        self.packed = number.pack(std::mem::take(&mut self.packed));
-        self.put_packed(slot, was_parked, number);
+    fn put(&mut self, slot: Slot, number: &Number) {
+        let packed = number.pack(std::mem::take(&mut self.packed));
+        self.put_packed(slot, number, &packed);
+        self.packed = packed;
     }
 
-    /// The same with its bytes, which are packed.
-    fn put_packed(&mut self, slot: Slot, was_parked: bool, number: &Number) {
+    /// The same with its bytes.
+    fn put_packed(&mut self, slot: Slot, number: &Number, packed: &[u8]) {
         let cell = self.index.value_mut(slot);
-        if was_parked {
+        if cell.owner() & PARKED != 0 {
             self.parked.take(cell.len());
         }
-        self.cells.set(cell, &self.packed);
+        self.cells.set(cell, packed);
         if number.parked > 0 {
             self.parked.add(cell.len());
         }
+        self.flag(slot, PARKED, number.parked > 0);
         self.flag(slot, STANDS, number.stands());
         self.flag(slot, PLAIN, number.is_plain());
     }
@@ -616,17 +616,14 @@ impl ScanStation {
     ) -> Result<(), postcard::Error> {
         let Some(bytes) = bytes else {
             if let Some(slot) = self.index.get(&key) {
-                self.forget(slot, self.number(slot).parked > 0);
+                self.forget(slot);
                 self.index.remove(slot);
             }
             return Ok(());
         };
         let number = Number::from_log(bytes)?;
-        let (slot, is_new) = self.index.reach(&key);
-        let was_parked = !is_new && self.number(slot).parked > 0;
-        self.packed.clear();
-        self.packed.extend_from_slice(number.packed_of(bytes));
-        self.put_packed(slot, was_parked, &number);
+        let (slot, _) = self.index.reach(&key);
+        self.put_packed(slot, &number, number.packed_of(bytes));
         self.flag(slot, QUEUED, false);
         self.queue(slot, number.due(rules), key);
         Ok(())
@@ -653,16 +650,15 @@ impl ScanStation {
     pub fn rollback(&mut self, rules: &Rules) {
         let mut vacated = BTreeSet::new();
         while let Some((slot, before)) = self.undo.pop() {
-            let was_parked = self.number(slot).parked > 0;
             let Some(before) = before else {
-                self.forget(slot, was_parked);
+                self.forget(slot);
                 self.index.remove(slot);
                 vacated.remove(&slot);
                 continue;
             };
             let mut number = Number::default();
             number.read(&before, &mut self.spare);
-            self.put(slot, was_parked, &number);
+            self.put_packed(slot, &number, &before);
             if self.is_vacant(slot) {
                 vacated.insert(slot);
             } else {

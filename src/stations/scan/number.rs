@@ -205,13 +205,9 @@ impl Number {
     /// plain.
     pub(super) fn pack(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.clear();
-        if self.is_vacant() {
-            return bytes;
-        }
         bytes = postcard::to_extend(self, bytes).expect("a number always serialises into memory");
-        if self.is_plain() {
-            bytes.truncate(bytes.len() - PLAIN_END.len());
-        }
+        let length = self.packed_of(&bytes).len();
+        bytes.truncate(length);
         bytes
     }
 

@@ -460,15 +460,10 @@ struct ShownMilestones<'a> {
 
 impl WriteJson for ShownMilestones<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
-        let [first, .., last] = Milestone::ALL;
-        let told = self.sources.into_iter().flat_map(|known| known.range((self.no, first)..=(self.no, last)));
-        // Both in the order of the milestones.
-        let mut told = told.peekable();
         let shown = Milestone::ALL.into_iter().filter_map(|milestone| {
             let at = self.view.at(milestone)?;
-            while told.next_if(|((_, known), _)| *known < milestone).is_some() {}
-            let source = told.next_if(|((_, known), _)| *known == milestone);
-            let source = source.filter(|(_, (time, _))| *time == at).map(|(_, (_, source))| *source);
+            let told = self.sources.and_then(|known| known.get(&(self.no, milestone)));
+            let source = told.filter(|(time, _)| *time == at).map(|(_, source)| *source);
             Some((milestone.name(), MilestoneDoc { at: at.timestamp(), source }))
         });
         write_members(shown, out);
