@@ -8,6 +8,8 @@ use super::shared;
 const MEASURED: &[(&str, &str, &str)] = &[
     ("B6", "hot world", "dockside_cpu_us_per_scan"),
     ("B6", "real world", "counting_cpu_us_per_message"),
+    ("B0", "200 scans of a box", "direct_cpu_us_per_scan"),
+    ("B0", "14 scans of a box", "client_cpu_us_per_scan"),
     ("B9", "p50", "max_ms"),
     ("B9", "p99", "scans_per_s"),
     ("B10", "state loaded", "copy_bytes"),
@@ -18,7 +20,7 @@ const MEASURED: &[(&str, &str, &str)] = &[
 #[test]
 fn budgets_are_measured_on_a_broker() {
     let Some(servers) = shared::bootstrap_servers() else { return };
-    let args = ["bench", "--size", "2000", "--only", "B6,B9,B10,B11", "--format", "ndjson"];
+    let args = ["bench", "--size", "2000", "--only", "B0,B6,B9,B10,B11", "--format", "ndjson"];
     let ran = dockside(&[&args[..], &["--bootstrap", &servers]].concat(), "");
     assert!(ran.code == 0 || ran.code == 1, "{}: {}", ran.code, ran.stderr);
     let lines = ran.json_lines();

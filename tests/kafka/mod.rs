@@ -27,7 +27,9 @@ mod world;
 
 use std::time::Duration;
 
-use dockside::edge::kafka::{KafkaBroker, KafkaConfig, Properties, Retention, check_topics, create_topics};
+use dockside::edge::kafka::{
+    Fetch, KafkaBroker, KafkaConfig, Properties, Retention, check_topics, create_topics,
+};
 use dockside::engine::log::{Broker, Committed, Epoch, Log, LogError, Outbox, Polled, Positions, Record};
 use dockside::model::{Lane, Partition, Timestamp, Topic};
 
@@ -43,6 +45,15 @@ const FOREVER: Retention = Retention {
     tombstones_ms: 86_400_000,
 };
 
+/// Who fetches, in tests that do not say: as in a service, the environment may tell.
+fn fetch() -> Fetch {
+    match std::env::var("DOCKSIDE_KAFKA_FETCH").as_deref() {
+        Ok("direct") => Fetch::Direct,
+        Ok("client") | Err(_) => Fetch::Client,
+        Ok(other) => panic!("DOCKSIDE_KAFKA_FETCH={other}"),
+    }
+}
+
 /// A configuration with topics and a group of its own on the shared broker; `None` where there is no Java.
 fn config(name: &str, partitions: u32) -> Option<KafkaConfig> {
     let bootstrap_servers = shared::bootstrap_servers()?;
@@ -53,6 +64,7 @@ fn config(name: &str, partitions: u32) -> Option<KafkaConfig> {
         instance: format!("{name}-test"),
         partitions,
         retention: FOREVER,
+        fetch: fetch(),
         // A member that is gone is missed soon.
         consumer_properties: Properties::from_iter([
             ("session.timeout.ms", "2000"),

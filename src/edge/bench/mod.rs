@@ -44,6 +44,7 @@ pub enum Budget {
     Scaling,
     B12,
     B6,
+    B0,
     B7,
     B8,
     B9,
@@ -53,7 +54,7 @@ pub enum Budget {
 
 impl Budget {
     /// All of them.
-    pub const ALL: [Budget; 13] = [
+    pub const ALL: [Budget; 14] = [
         Budget::B4,
         Budget::B1,
         Budget::B2,
@@ -62,6 +63,7 @@ impl Budget {
         Budget::Scaling,
         Budget::B12,
         Budget::B6,
+        Budget::B0,
         Budget::B7,
         Budget::B8,
         Budget::B9,
@@ -72,6 +74,7 @@ impl Budget {
     /// The name of its lines.
     pub fn name(self) -> &'static str {
         match self {
+            Budget::B0 => "B0",
             Budget::B1 => "B1",
             Budget::B2 => "B2",
             Budget::B3 => "B3",
@@ -91,6 +94,9 @@ impl Budget {
     /// What it is about, in a few words.
     pub fn what(self) -> &'static str {
         match self {
+            Budget::B0 => {
+                "CPU per scan from Kafka to Kafka with records fetched directly, against a client that counts"
+            }
             Budget::B1 => "decoding, against simd-json",
             Budget::B2 => "lookups, against DashMap",
             Budget::B3 => "lookups, against what the memory allows",
@@ -235,9 +241,9 @@ pub struct Sizes {
     pub scaling_scans: u64,
     /// B12: how long an idle worker is watched, in seconds.
     pub idle_s: u64,
-    /// B6, B8: scans of a world on Kafka.
+    /// B0, B6, B8: scans of a world on Kafka.
     pub kafka_scans: u64,
-    /// B6, B8: rounds on Kafka.
+    /// B0, B6, B8: rounds on Kafka.
     pub kafka_rounds: usize,
     /// B8: scans per message, beside 1 and 64.
     pub batches: &'static [u32],
@@ -339,7 +345,7 @@ pub fn run(options: &Options, audience: &mut dyn Audience) -> Result<(Vec<Line>,
             Budget::B5 => station::lines(options, engine::against_simplest(options, &mut plots)),
             Budget::Scaling => engine::scaling(options, &mut plots)?,
             Budget::B12 => state::lines(options)?,
-            Budget::B6 | Budget::B7 | Budget::B8 | Budget::B9 | Budget::B10 | Budget::B11 => {
+            Budget::B0 | Budget::B6 | Budget::B7 | Budget::B8 | Budget::B9 | Budget::B10 | Budget::B11 => {
                 kafka::lines(budget, options, &mut plots)?
             }
         };

@@ -23,7 +23,7 @@ use raw::{Entries, Entry, Value};
 
 use crate::carriers::Catalogue;
 use crate::decode::Feeds;
-use crate::edge::kafka::{KafkaConfig, Properties, Retention};
+use crate::edge::kafka::{Fetch, KafkaConfig, Properties, Retention};
 use crate::edge::problem::{Exit, Failure, Place, Problem, Severity, Source};
 use crate::engine::worker::OnGap;
 use crate::model::{DAY_MS, Fcs, HOUR_MS, MINUTE_MS, SECOND_MS, Settings};
@@ -89,6 +89,7 @@ impl Config {
             replication: self.kafka.replication,
             min_insync_replicas: self.kafka.min_insync_replicas,
             retention: self.retention.clone(),
+            fetch: self.kafka.fetch,
             properties: self.kafka.properties.clone(),
             consumer_properties: self.kafka.consumer_properties.clone(),
             producer_properties: self.kafka.producer_properties.clone(),
@@ -122,6 +123,8 @@ pub struct KafkaSettings {
     pub create_topics: bool,
     /// Whether topics that are kept otherwise than wanted are an error.
     pub strict_topics: bool,
+    /// Who fetches the records of the lanes.
+    pub fetch: Fetch,
     /// Properties for consumers and producers.
     pub properties: Properties,
     /// Properties for consumers.
@@ -257,6 +260,7 @@ impl Reader<'_> {
                 min_insync_replicas: self.min_insync_replicas(),
                 create_topics: self.boolean("kafka.create_topics"),
                 strict_topics: self.boolean("kafka.strict_topics"),
+                fetch: self.choice("kafka.fetch", &[("client", Fetch::Client), ("direct", Fetch::Direct)]),
                 properties,
                 consumer_properties,
                 producer_properties,

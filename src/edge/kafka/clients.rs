@@ -83,6 +83,13 @@ fn heard(line: &str) -> Option<String> {
     }
 }
 
+/// A warning of our own about brokers, without its repetitions.
+pub(super) fn tell(line: &str) {
+    if let Some(line) = heard(line) {
+        tracing::warn!(target: "kafka", "{line}");
+    }
+}
+
 pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     // What failed comes as an error, too, and there without the repetitions.
     if facility == "FAIL" || matches!(level, RDKafkaLogLevel::Debug) {
@@ -98,10 +105,8 @@ pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
 }
 
 fn log_error(error: &KafkaError, why: &str) {
-    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
-        && let Some(line) = heard(why)
-    {
-        tracing::warn!(target: "kafka", "{line}");
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        tell(why);
     }
 }
 

@@ -50,6 +50,16 @@ impl Default for Retention {
     }
 }
 
+/// Who fetches the records of the lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fetch {
+    /// The Kafka client.
+    #[default]
+    Client,
+    /// We do, from the brokers, without TLS or SASL.
+    Direct,
+}
+
 /// Where the brokers are, and under which names we appear there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaConfig {
@@ -71,6 +81,8 @@ pub struct KafkaConfig {
     pub min_insync_replicas: Option<u32>,
     /// How long the topics keep what.
     pub retention: Retention,
+    /// Who fetches the records of the lanes.
+    pub fetch: Fetch,
     /// Where the state logs are copied to, so that a restart need not fetch them.
     pub snapshot_dir: Option<PathBuf>,
     /// Whether a worker's producer is replaced after a commit that may have left a request on its way: it could end a
@@ -96,6 +108,7 @@ impl Default for KafkaConfig {
             replication: 1,
             min_insync_replicas: None,
             retention: Retention::default(),
+            fetch: Fetch::default(),
             snapshot_dir: None,
             rotates_producers: true,
             properties: Properties::default(),
@@ -149,6 +162,13 @@ impl KafkaConfig {
                 let refusal = refusal(name, value.expose());
                 problems.extend(refusal.map(|refusal| format!("`{section}`: {}", refusal.why)));
             }
+        }
+        if self.fetch == Fetch::Direct && !self.is_plain() {
+            problems.push(
+                "`kafka.fetch` = \"direct\" knows no TLS and no SASL: `security.protocol` must be `plaintext`, or \
+                 `kafka.fetch` \"client\""
+                    .to_owned(),
+            );
         }
         if problems.is_empty() {
             problems.extend(self.objection());
@@ -297,7 +317,14 @@ impl KafkaConfig {
         }
     }
 
-    fn sets(&self, name: &str) -> bool {
+    /// Whether brokers are spoken to without TLS and SASL.
+    fn is_plain(&self) -> bool {
+        let member = self.member("check");
+        member.get("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"))
+    }
+
+    /// Whether a property was set by whoever configured us.
+    pub(super) fn sets(&self, name: &str) -> bool {
         [&self.properties, &self.consumer_properties, &self.producer_properties]
             .iter()
             .any(|properties| properties.get(name).is_some())
@@ -383,6 +410,15 @@ mod tests {
             if let Err(error) = config.checked() {
                 assert!(!format!("{error} {error:?}").contains(secret), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn direct_fetching_is_refused_where_it_would_not_be_secure() {
+        for (protocol, is_fine) in [("plaintext", true), ("SASL_SSL", false), ("ssl", false)] {
+            let config = KafkaConfig { fetch: Fetch::Direct, ..with("security.protocol", protocol) };
+            let problems = config.problems().join(";");
+            assert_eq!(!problems.contains("`kafka.fetch`"), is_fine, "{protocol}: {problems}");
         }
     }
 

@@ -20,13 +20,15 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::clerk::Clerk;
 use super::clients::{Bell, MemberNotes, Rebalanced};
-use super::config::KafkaConfig;
+use super::config::{Fetch, KafkaConfig};
+use super::direct::{Direct, Got};
 use super::names::{
     GONE, TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, reason, refused, unreachable,
 };
 use super::patience::{Deadline, PATIENCE, Patience, REQUEST};
 use super::queue::{self, DataQueue, Enough, Fetched};
 use super::reader::Reader;
+use super::signs::Signs;
 use crate::engine::log::{LogError, Polled, Positions, RecordBatch};
 use crate::model::{Lane, Partition};
 
@@ -40,14 +42,22 @@ pub(super) struct Member {
     names: TopicNames,
     consumer: GroupClient,
     bell: Arc<Bell>,
-    /// One per lane while partitions are ours.
-    queues: Vec<DataQueue>,
+    source: Source,
     places: BTreeMap<(Lane, Partition), Place>,
     /// What was fetched and not handed on yet: at most what one poll takes.
     fetched: [VecDeque<Polled>; Lane::ALL.len()],
     tenure: Tenure,
     /// The positions that the last assignment began at.
     taken_up: Positions,
+}
+
+/// Where records come from.
+enum Source {
+    /// The client's queues: one per lane while partitions are ours.
+    Client(Vec<DataQueue>),
+    /// The brokers themselves. The client's consumer has our partitions paused; what it fetched before it was told so is in
+    /// a queue that is emptied.
+    Direct(Box<Direct>, Option<DataQueue>),
 }
 
 /// How we stand to our partitions.
@@ -93,7 +103,7 @@ struct Place {
 
 impl Member {
     /// Subscribes; assignments come with the polls.
-    pub(super) fn join(config: &KafkaConfig, name: &str) -> Result<Member, LogError> {
+    pub(super) fn join(config: &KafkaConfig, name: &str, signs: &Arc<Signs>) -> Result<Member, LogError> {
         let failed = |error: &KafkaError| unreachable(format!("join the group as `{name}`"), reason(error));
         let names = config.names();
         let bell = Arc::new(Bell::default());
@@ -106,12 +116,16 @@ impl Member {
             move || bell.ring()
         });
         consumer.subscribe(&Lane::ALL.map(|lane| names.of(lane.topic()))).map_err(|error| failed(&error))?;
+        let source = match config.fetch {
+            Fetch::Client => Source::Client(Vec::new()),
+            Fetch::Direct => Source::Direct(Box::new(Direct::new(config, name, &bell, signs)), None),
+        };
         Ok(Member {
             name: name.to_owned(),
             names,
             consumer: GroupClient(Some(consumer)),
             bell,
-            queues: Vec::new(),
+            source,
             places: BTreeMap::new(),
             fetched: Default::default(),
             tenure: Tenure::Holding,
@@ -265,16 +279,27 @@ impl Member {
         // The queues come first: from the first record on, all of a partition is in its lane's queue. They are new, so
         // that nothing of an older assignment can be in them.
         self.forget();
-        self.queues = Lane::ALL.map(|_| DataQueue::of(&self.consumer, &self.bell)).into();
+        let queue = || DataQueue::of(&self.consumer, &self.bell);
+        match &mut self.source {
+            Source::Client(queues) => *queues = Lane::ALL.map(|_| queue()).into(),
+            Source::Direct(_, strays) => *strays = Some(queue()),
+        }
         for (&(lane, partition), &next) in &positions {
-            self.queues[lane.index()].forward(&self.consumer, self.names.of(lane.topic()), partition);
+            let queue = match &self.source {
+                Source::Client(queues) => Some(&queues[lane.index()]),
+                Source::Direct(_, strays) => strays.as_ref(),
+            };
+            queue.expect("it was made above").forward(&self.consumer, self.names.of(lane.topic()), partition);
             self.places.insert((lane, partition), Place { next, ended: false });
         }
         let assignment = self.listed(&positions);
         self.taken_up.clone_from(&positions);
-        self.consumer
-            .assign(&assignment)
-            .map_err(|error| unreachable("take up the assigned partitions", reason(&error)))?;
+        let failed = |error: KafkaError| unreachable("take up the assigned partitions", reason(&error));
+        self.consumer.assign(&assignment).map_err(failed)?;
+        if let Source::Direct(direct, _) = &mut self.source {
+            self.consumer.pause(&assignment).map_err(failed)?;
+            direct.assign(&positions);
+        }
         Ok((positions, unread.into_iter().collect()))
     }
 
@@ -304,7 +329,13 @@ impl Member {
 
     /// Drops whatever was fetched, and the queues.
     fn forget(&mut self) {
-        self.queues.clear();
+        match &mut self.source {
+            Source::Client(queues) => queues.clear(),
+            Source::Direct(direct, strays) => {
+                direct.clear();
+                *strays = None;
+            }
+        }
         self.places.clear();
         self.fetched.iter_mut().for_each(VecDeque::clear);
     }
@@ -312,8 +343,27 @@ impl Member {
     /// The next batch, or end, of a partition of the lane.
     fn fetch(&mut self, lane: Lane, max: usize) -> Result<Option<Polled>, LogError> {
         let (places, fetched) = (&mut self.places, &mut self.fetched[lane.index()]);
-        if fetched.is_empty()
-            && let Some(queue) = self.queues.get_mut(lane.index())
+        if let Source::Direct(direct, strays) = &mut self.source
+            && fetched.is_empty()
+        {
+            let wanted = |partition| places.get(&(lane, partition)).map_or(u64::MAX, |place| place.next);
+            match direct.take(lane, max, wanted)? {
+                Some(Got::Records(partition, batch)) => {
+                    let next = batch.last_offset().expect("a batch that was handed on has records") + 1;
+                    places.insert((lane, partition), Place { next, ended: false });
+                    return Ok(Some(Polled::Records { lane, partition, batch }));
+                }
+                Some(Got::End(partition, next)) => ended(places, fetched, (lane, partition), next),
+                Some(Got::Failed(code)) => self.judge(&KafkaError::MessageConsumption(code))?,
+                None => {
+                    if let Some(strays) = strays {
+                        strays.take(usize::MAX, |_| Enough::No);
+                    }
+                }
+            }
+        } else if let Source::Client(queues) = &mut self.source
+            && fetched.is_empty()
+            && let Some(queue) = queues.get_mut(lane.index())
         {
             let (mut bytes, mut failure) = (0, None);
             queue.take(max, |item| {
@@ -327,14 +377,7 @@ impl Member {
                         bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
                         batch_of(fetched, lane, partition).push(record);
                     }
-                    Fetched::End(partition, next) => {
-                        let Some(place) = places.get_mut(&(lane, partition)) else { return Enough::No };
-                        // An end before what is wanted is one of before a seek.
-                        if next > place.next || (next == place.next && !place.ended) {
-                            *place = Place { next, ended: true };
-                            fetched.push_back(Polled::Eof { lane, partition, next });
-                        }
-                    }
+                    Fetched::End(partition, next) => ended(places, fetched, (lane, partition), next),
                     Fetched::Failed(code) => failure = failure.or(Some(code)),
                 }
                 if bytes >= BATCH_BYTES { Enough::Yes } else { Enough::No }
@@ -361,6 +404,11 @@ impl Member {
                 let next = place.next;
                 self.fetched[lane.index()].push_back(Polled::Eof { lane, partition, next });
             }
+        }
+        if let Source::Direct(direct, _) = &mut self.source {
+            direct.seek(&moves);
+            self.places.extend(moves.into_iter().map(|(place, next)| (place, Place { next, ended: false })));
+            return Ok(());
         }
         let deadline = Deadline::after(PATIENCE);
         while !moves.is_empty() {
@@ -544,6 +592,21 @@ impl Drop for GroupClient {
             let after_s = CLOSING.as_secs();
             tracing::warn!(target: "kafka", "leaving the group takes more than {after_s} s: the client is given up");
         }
+    }
+}
+
+/// The end of a partition was reached, unless it is one of before a seek or was told already.
+fn ended(
+    places: &mut BTreeMap<(Lane, Partition), Place>,
+    fetched: &mut VecDeque<Polled>,
+    at: (Lane, Partition),
+    next: u64,
+) {
+    let Some(place) = places.get_mut(&at) else { return };
+    if next > place.next || (next == place.next && !place.ended) {
+        *place = Place { next, ended: true };
+        let (lane, partition) = at;
+        fetched.push_back(Polled::Eof { lane, partition, next });
     }
 }
 

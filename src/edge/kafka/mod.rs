@@ -13,6 +13,7 @@ mod broker;
 mod clerk;
 mod clients;
 mod config;
+mod direct;
 mod greeting;
 #[cfg(feature = "bench")]
 mod measuring;
@@ -32,7 +33,7 @@ mod worker;
 mod writer;
 
 pub use broker::KafkaBroker;
-pub use config::{KafkaConfig, Retention};
+pub use config::{Fetch, KafkaConfig, Retention};
 #[cfg(feature = "bench")]
 pub use measuring::{Sender, Watcher, count_scans};
 pub use properties::Properties;

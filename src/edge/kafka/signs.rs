@@ -17,6 +17,10 @@ pub struct Signs {
     restoring: Restoring,
     rebuilds: AtomicU64,
     abandoned: AtomicU64,
+    connections: AtomicU64,
+    answers: AtomicU64,
+    answer_bytes: AtomicU64,
+    damages: AtomicU64,
     /// Local copies of state logs: since when each no longer follows its log; none while it does.
     copies: Mutex<BTreeMap<Partition, Option<u64>>>,
 }
@@ -37,6 +41,21 @@ impl Signs {
         self.abandoned.load(Ordering::Relaxed)
     }
 
+    /// How often a connection was made that records are read from directly.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Answers to direct requests for records, and their bytes.
+    pub fn answers(&self) -> (u64, u64) {
+        (self.answers.load(Ordering::Relaxed), self.answer_bytes.load(Ordering::Relaxed))
+    }
+
+    /// How often bytes came directly that could not be read, and were asked for again.
+    pub fn damages(&self) -> u64 {
+        self.damages.load(Ordering::Relaxed)
+    }
+
     /// For how long the local copy that fell behind first does not follow its log; 0 while all do. None: there are no copies.
     pub fn behind_us(&self) -> Option<u64> {
         let copies = locked(&self.copies);
@@ -50,6 +69,19 @@ impl Signs {
 
     pub(super) fn abandon(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn fetched(&self, bytes: usize) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.answer_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn damaged(&self) {
+        self.damages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The copy has everything that is in the log.

@@ -90,7 +90,7 @@ impl KafkaLog {
         let reader = Reader::open(config, name)?;
         let partitions = topics::counts_fit(config, &reader)?;
         let writer = Writer::open(config, name)?;
-        let member = Member::join(config, name)?;
+        let member = Member::join(config, name, signs)?;
         let mirror = config.snapshot_dir.as_ref().and_then(|dir| {
             let topic = config.names().of(Topic::State).to_owned();
             Some(Mirror::new(
@@ -161,7 +161,7 @@ impl KafkaLog {
         }
         let sure = if still_ours.is_some() { "nobody has it" } else { "somebody may have it" };
         tracing::warn!(target: "kafka", member = self.name, "fenced under our own name; joining again: {sure}");
-        self.member = Member::join(&self.config, &self.name)?;
+        self.member = Member::join(&self.config, &self.name, &self.signs)?;
         self.renew_writer()
     }
 

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::model::{Lane, Partition, Timestamp, Topic};
 
 pub mod export;
@@ -41,18 +43,35 @@ pub type Positions = BTreeMap<(Lane, Partition), u64>;
 /// Records of one partition of one lane, in the order of their offsets (which may have gaps).
 #[derive(Clone, Debug, Default)]
 pub struct RecordBatch {
-    bytes: Vec<u8>,
-    records: Vec<RecordMeta>,
+    bytes: Kept,
+    records: Vec<Placed>,
 }
 
+/// The bytes of a batch.
 #[derive(Clone, Debug)]
-struct RecordMeta {
-    offset: u64,
-    timestamp: Timestamp,
-    key: Option<Range<usize>>,
-    value: Option<Range<usize>>,
-    content_type: Option<Range<usize>>,
-    feed: Option<Range<usize>>,
+enum Kept {
+    /// Copied, one record after the other.
+    Copied(Vec<u8>),
+    /// As they came, perhaps shared with other batches.
+    Shared(Bytes),
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept::Copied(Vec::new())
+    }
+}
+
+/// Where in its batch a record lies. The parts are those of a [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is described by `Record`")]
+pub struct Placed {
+    pub offset: u64,
+    pub timestamp: Timestamp,
+    pub key: Option<Range<u32>>,
+    pub value: Option<Range<u32>>,
+    pub content_type: Option<Range<u32>>,
+    pub feed: Option<Range<u32>>,
 }
 
 /// One record, borrowed from its batch.
@@ -73,18 +92,24 @@ pub struct Record<'a> {
 }
 
 impl RecordBatch {
+    /// Records that lie in these bytes. Offsets must rise.
+    pub fn over(bytes: Bytes, records: Vec<Placed>) -> RecordBatch {
+        assert!(records.is_sorted_by(|a, b| a.offset < b.offset), "offsets must rise");
+        RecordBatch { bytes: Kept::Shared(bytes), records }
+    }
+
     /// Copies a record to the end. Offsets must rise.
     pub fn push(&mut self, record: Record<'_>) {
         assert!(self.records.last().is_none_or(|last| last.offset < record.offset), "offsets must rise");
-        let bytes = &mut self.bytes;
+        let Kept::Copied(bytes) = &mut self.bytes else { panic!("records of shared bytes are all there") };
         let mut keep = |part: Option<&[u8]>| {
             part.map(|part| {
-                let start = bytes.len();
+                let start = place(bytes.len());
                 bytes.extend_from_slice(part);
-                start..bytes.len()
+                start..place(bytes.len())
             })
         };
-        let meta = RecordMeta {
+        let placed = Placed {
             offset: record.offset,
             timestamp: record.timestamp,
             key: keep(record.key),
@@ -92,19 +117,31 @@ impl RecordBatch {
             content_type: keep(record.content_type),
             feed: keep(record.feed),
         };
-        self.records.push(meta);
+        self.records.push(placed);
     }
 
     /// The records, in order.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        self.records.iter().map(|meta| Record {
-            offset: meta.offset,
-            timestamp: meta.timestamp,
-            key: meta.key.clone().map(|range| &self.bytes[range]),
-            value: meta.value.clone().map(|range| &self.bytes[range]),
-            content_type: meta.content_type.clone().map(|range| &self.bytes[range]),
-            feed: meta.feed.clone().map(|range| &self.bytes[range]),
+        let bytes: &[u8] = match &self.bytes {
+            Kept::Copied(bytes) => bytes,
+            Kept::Shared(bytes) => bytes,
+        };
+        let part = |range: &Option<Range<u32>>| {
+            range.as_ref().map(|range| &bytes[range.start as usize..range.end as usize])
+        };
+        self.records.iter().map(move |placed| Record {
+            offset: placed.offset,
+            timestamp: placed.timestamp,
+            key: part(&placed.key),
+            value: part(&placed.value),
+            content_type: part(&placed.content_type),
+            feed: part(&placed.feed),
         })
+    }
+
+    /// The offset of the last record.
+    pub fn last_offset(&self) -> Option<u64> {
+        self.records.last().map(|placed| placed.offset)
     }
 
     /// How many records.
@@ -119,9 +156,17 @@ impl RecordBatch {
 
     /// Forgets all records and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        match &mut self.bytes {
+            Kept::Copied(bytes) => bytes.clear(),
+            shared @ Kept::Shared(_) => *shared = Kept::default(),
+        }
         self.records.clear();
     }
+}
+
+/// A place in a batch, which is far smaller than that.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).expect("a batch has fewer than 4 GiB")
 }
 
 /// What an epoch writes: records with explicit partitions, packed in one buffer.

@@ -1,4 +1,4 @@
-//! B6 to B11: what happens on a broker.
+//! B0, and B6 to B11: what happens on a broker.
 //!
 //! Enters: where a broker is. Leaves: lines; without a broker, what is missing. Always true: every measurement has topics and
 //! a group of its own, under a prefix that no other run uses; they are left there, since nothing here deletes topics.
@@ -24,6 +24,7 @@ const NO_BROKER: &str = "a broker: --bootstrap HOST:PORT";
 /// The lines of one budget.
 pub(super) fn lines(budget: Budget, options: &Options, plots: &mut Vec<Plot>) -> Result<Vec<Line>, LogError> {
     let bars: &[Bar] = match budget {
+        Budget::B0 => &worlds::DIRECT,
         Budget::B6 => &[worlds::HOT, worlds::REAL],
         // It brings a broker of its own.
         Budget::B7 => return streams::cpu_per_scan(options),
@@ -36,6 +37,7 @@ pub(super) fn lines(budget: Budget, options: &Options, plots: &mut Vec<Plot>) ->
         return Ok(bars.iter().map(|bar| bar.missing(NO_BROKER)).collect());
     };
     match budget {
+        Budget::B0 => worlds::cpu_directly(bootstrap, options),
         Budget::B6 => worlds::cpu_per_scan(bootstrap, options),
         Budget::B8 => worlds::batches(bootstrap, options, plots),
         Budget::B9 => plan_lines::lines(bootstrap, options, plots),

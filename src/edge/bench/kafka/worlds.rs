@@ -1,4 +1,4 @@
-//! B6 and B8: whole worlds from Kafka to Kafka, exactly once.
+//! B0, B6 and B8: whole worlds from Kafka to Kafka, exactly once.
 //!
 //! Enters: a stormy world that is all there when the worker begins. Leaves: CPU seconds per scan beside those of a client that
 //! only counts the same messages, and scans/s by how many there are in a message. Always true: every scan was read and its
@@ -17,14 +17,18 @@ use super::super::{Bar, Budget, Line, Options};
 use super::{PARTITIONS, own_topics};
 use crate::edge::clock::elapsed_us;
 use crate::edge::crew::{Crew, Observer};
-use crate::edge::kafka::{KafkaBroker, count_scans};
+use crate::edge::kafka::{Fetch, KafkaBroker, KafkaConfig, count_scans};
 use crate::engine::log::LogError;
 use crate::engine::worker::WorkerConfig;
 use crate::stations::{ClockSource, Rules};
-use crate::workload::{Activity, Keying, Weather, WorldConfig};
+use crate::workload::{Activity, Keying, Stories, Weather, WorldConfig};
 
 pub(super) const HOT: Bar = Bar::at_most(Budget::B6, "hot world", 2.0, "x");
 pub(super) const REAL: Bar = Bar::at_most(Budget::B6, "real world", 4.0, "x");
+pub(super) const DIRECT: [Bar; 2] = [
+    Bar::at_most(Budget::B0, "200 scans of a box", 1.0, "x"),
+    Bar::at_most(Budget::B0, "14 scans of a box", 1.0, "x"),
+];
 pub(super) const BATCHED: Bar = Bar::at_least(Budget::B8, "64 scans in a message, grouped", 1.5, "x");
 
 fn world(options: &Options, activity: Activity) -> WorldConfig {
@@ -71,13 +75,25 @@ fn through_a_worker(broker: &KafkaBroker, scans: u64) -> Result<Ran, LogError> {
 /// How soon it is seen that a worker has its partitions.
 const LOOK: Duration = Duration::from_millis(5);
 
+const NO_CPU_TIME: &str = "a system that tells the CPU time of a process (/proc)";
+const COUNTING: &str = "the bulk read of a worker, read_committed, and nothing else";
+
 /// A client counts so many messages at least, so that its CPU time can be read.
 const COUNTED: u64 = 300_000;
 
+/// CPU seconds that a message costs whom only counts.
+fn counting_cpu_s(config: &KafkaConfig, scans: u64) -> Result<f64, LogError> {
+    let times = COUNTED.div_ceil(scans).min(5);
+    let before = cpu_seconds().expect("looked at by the caller");
+    for _ in 0..times {
+        assert_eq!(count_scans(config)?, scans, "every message was counted");
+    }
+    Ok((cpu_seconds().expect("looked at by the caller") - before) / figure(scans * times))
+}
+
 pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Line>, LogError> {
     if cpu_seconds().is_none() {
-        let missing = "a system that tells the CPU time of a process (/proc)";
-        return Ok([HOT, REAL].map(|bar| bar.missing(missing)).into());
+        return Ok([HOT, REAL].map(|bar| bar.missing(NO_CPU_TIME)).into());
     }
     let mut lines = Vec::new();
     for (bar, activity) in [(HOT, Activity::Hot), (REAL, Activity::Real)] {
@@ -86,12 +102,7 @@ pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Lin
         for _ in 0..options.sizes.kafka_rounds {
             let (config, broker) = own_topics(bootstrap)?;
             append_all(&broker, world(options, activity))?;
-            let times = COUNTED.div_ceil(scans).min(5);
-            let before = cpu_seconds().expect("looked at above");
-            for _ in 0..times {
-                assert_eq!(count_scans(&config)?, scans, "every message was counted");
-            }
-            let counting = (cpu_seconds().expect("looked at above") - before) / figure(scans * times);
+            let counting = counting_cpu_s(&config, scans)?;
             let ran = through_a_worker(&broker, scans)?;
             let working = ran.cpu_s / figure(scans);
             ours.push(working);
@@ -103,7 +114,53 @@ pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Lin
             "dockside_cpu_us_per_scan": rounded(median(&ours) * 1e6),
             "counting_cpu_us_per_message": rounded(median(&theirs) * 1e6),
             "dockside_scans_per_s": median(&rates).round(),
-            "counting_is": "the bulk read of a worker, read_committed, and nothing else",
+            "counting_is": COUNTING,
+            "scans": scans,
+            "partitions": PARTITIONS,
+            "workers": 1,
+            "rounds": options.sizes.kafka_rounds,
+            "machine": machine(),
+        });
+        lines.push(bar.measured(median(&ratios), detail));
+    }
+    Ok(lines)
+}
+
+/// The same with records that are fetched directly, beside the client's fetching. In a stormy world what there is to do depends on
+/// how far commands are read ahead of scans, hence a plain one: all boxes are registered before the first scan.
+pub(super) fn cpu_directly(bootstrap: &str, options: &Options) -> Result<Vec<Line>, LogError> {
+    if cpu_seconds().is_none() {
+        return Ok(DIRECT.map(|bar| bar.missing(NO_CPU_TIME)).into());
+    }
+    let mut lines = Vec::new();
+    for (bar, scans_each) in DIRECT.into_iter().zip([200, 14]) {
+        let scans = options.sizes.kafka_scans;
+        let (mut direct, mut client, mut counted, mut ratios) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..options.sizes.kafka_rounds {
+            let stories = Stories::Plain { boxes: (scans / scans_each).max(1) };
+            let written = || {
+                let (config, broker) = own_topics(bootstrap)?;
+                append_all(&broker, WorldConfig { stories, ..world(options, Activity::Real) })?;
+                Ok(config)
+            };
+            let through_a = |config: KafkaConfig, fetch| {
+                let broker = KafkaBroker::open(&KafkaConfig { fetch, ..config })?;
+                Ok(through_a_worker(&broker, scans)?.cpu_s / figure(scans))
+            };
+            let config = written()?;
+            let counting = counting_cpu_s(&config, scans)?;
+            let through_client = through_a(config, Fetch::Client)?;
+            let directly = through_a(written()?, Fetch::Direct)?;
+            ratios.push(directly / counting.max(1e-9));
+            direct.push(directly);
+            client.push(through_client);
+            counted.push(counting);
+        }
+        let detail = json!({
+            "direct_cpu_us_per_scan": rounded(median(&direct) * 1e6),
+            "client_cpu_us_per_scan": rounded(median(&client) * 1e6),
+            "counting_cpu_us_per_message": rounded(median(&counted) * 1e6),
+            "counting_is": COUNTING,
             "scans": scans,
             "partitions": PARTITIONS,
             "workers": 1,
