@@ -5,6 +5,8 @@
 //! the feed keeps pace with the harm, so that harm is done from the first scan to the last; nobody repairs anything by hand;
 //! a process that ends by itself is a failure.
 //!
+//! Half of the processes fetch their records directly; with `DOCKSIDE_KAFKA_FETCH=direct` all do, with `client` none.
+//!
 //! By default these are samples of some seconds. The long forms take their sizes from the environment:
 //!
 //! ```sh

@@ -10,6 +10,7 @@ mod bench;
 mod campaign;
 mod cluster;
 mod denied;
+mod direct;
 mod lookups;
 mod moved;
 mod names;
@@ -123,18 +124,28 @@ fn shipments_soon(broker: &KafkaBroker, count: usize) -> Vec<String> {
     (0..500).map(|_| shipments(broker)).find(|seen| seen.len() >= count).expect("committed records")
 }
 
-#[test]
-fn kafka_passes_the_conformance_suite() {
+/// The conformance suite with topics and groups under such names.
+fn conforms(prefix: &str, fetch: Fetch) {
     if shared::bootstrap_servers().is_none() {
         return;
     }
     conformance::suite(|name, partitions| {
         // The suite writes there without keys, which a compacted topic does not take.
-        let config = config(&format!("suite-{name}"), partitions).expect("a broker");
-        shared::create_topic(&config.bootstrap_servers, &format!("suite-{name}.shipments"), partitions);
+        let config = config(&format!("{prefix}-{name}"), partitions).expect("a broker");
+        shared::create_topic(&config.bootstrap_servers, &format!("{prefix}-{name}.shipments"), partitions);
         create_topics(&config).expect("the other topics");
-        opened(&config)
+        opened(&KafkaConfig { fetch, ..config })
     });
+}
+
+#[test]
+fn kafka_passes_the_conformance_suite() {
+    conforms("suite", Fetch::Client);
+}
+
+#[test]
+fn kafka_passes_the_conformance_suite_fetching_directly() {
+    conforms("suite-direct", Fetch::Direct);
 }
 
 #[test]

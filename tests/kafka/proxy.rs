@@ -91,6 +91,8 @@ pub(super) enum Fault {
     Hold,
     /// It is dropped, and its client's connection closed.
     Cut,
+    /// A byte in its middle is changed.
+    Flip,
 }
 
 /// The first rule that fits a frame and is not used up has it.
@@ -339,7 +341,14 @@ impl Shared {
     }
 
     /// Counts a frame and does to it what the rules say.
-    fn judge(&self, on: On, api: Option<Api>, correlation: i32, frame: Vec<u8>, link: &Arc<Link>) -> Pump {
+    fn judge(
+        &self,
+        on: On,
+        api: Option<Api>,
+        correlation: i32,
+        mut frame: Vec<u8>,
+        link: &Arc<Link>,
+    ) -> Pump {
         let fault = api.and_then(|api| {
             let mut state = self.state();
             let fault = state.fault(on, api);
@@ -355,6 +364,10 @@ impl Shared {
         match fault {
             None => {}
             Some(Fault::Delay(span)) => std::thread::sleep(span),
+            Some(Fault::Flip) => {
+                let middle = frame.len() / 2;
+                frame[middle] ^= 1;
+            }
             Some(Fault::Hold) => return Pump::On,
             Some(Fault::Drop | Fault::Cut) => {
                 if on == On::Request {

@@ -1,11 +1,11 @@
 //! The same world through a real broker: the digest is that of the log in memory, with one worker, with four, and with the
-//! process stopped and started again in the middle.
+//! process stopped and started again in the middle, whoever fetches the records.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dockside::edge::crew::{Crew, nobody};
-use dockside::edge::kafka::KafkaBroker;
+use dockside::edge::kafka::{Fetch, KafkaBroker, KafkaConfig};
 use dockside::engine::digest::Latest;
 use dockside::engine::log::{Broker, Faults, Outbox};
 use dockside::engine::worker::{OnGap, WorkerConfig};
@@ -43,9 +43,15 @@ pub(super) fn drain(crew: &Crew, broker: &KafkaBroker) {
 }
 
 /// Feeds the world phase by phase; after half of the phases the crew is stopped and another one takes over.
-fn through_kafka(name: &str, phases: &Phases, workers: u32, restart: bool) -> Option<(Latest, Counters)> {
+fn through_kafka(
+    name: &str,
+    phases: &Phases,
+    workers: u32,
+    restart: bool,
+    fetch: Fetch,
+) -> Option<(Latest, Counters)> {
     let config = created(name, PARTITIONS)?;
-    let broker = opened(&config);
+    let broker = opened(&KafkaConfig { fetch, ..config });
     let mut hands = crew(&broker, workers);
     for (number, (messages, tick)) in phases.0.iter().enumerate() {
         if restart && number == phases.0.len() / 2 {
@@ -96,10 +102,16 @@ fn the_same_world_has_the_same_digest_through_kafka() {
     let (wanted, books) = run(&phases, &packing, Faults::default());
     // They wait more than they work, so they run side by side.
     std::thread::scope(|scope| {
-        for (name, workers, restart) in [("one", 1, false), ("four", 4, false), ("restarted", 2, true)] {
+        for (name, workers, restart, fetch) in [
+            ("one", 1, false, Fetch::Client),
+            ("four", 4, false, Fetch::Client),
+            ("restarted", 2, true, Fetch::Client),
+            ("directly", 1, false, Fetch::Direct),
+            ("restarted-directly", 3, true, Fetch::Direct),
+        ] {
             let (phases, wanted, books) = (&phases, &wanted, &books);
             scope.spawn(move || {
-                let seen = through_kafka(&format!("world-{name}"), phases, workers, restart);
+                let seen = through_kafka(&format!("world-{name}"), phases, workers, restart, fetch);
                 let Some((latest, counters)) = seen else { return };
                 assert_eq!(latest.digest(), wanted.digest(), "{name}");
                 let sums =

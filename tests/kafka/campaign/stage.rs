@@ -130,11 +130,15 @@ impl Stage {
         command
     }
 
-    /// Starts a process of the program, which finds the brokers there.
+    /// Starts a process of the program, which finds the brokers there. Every other one fetches directly, unless the environment
+    /// tells all of them how.
     pub(super) fn run(&self, number: u32, servers: &str) -> Run {
         let mut command = self.command("run", servers);
         let instance = self.instance(number);
         command.args(["--format", "json", "--set"]).arg(format!("kafka.instance={instance}"));
+        if std::env::var_os("DOCKSIDE_KAFKA_FETCH").is_none() && number % 2 == 1 {
+            command.args(["--set", "kafka.fetch=direct"]);
+        }
         let log = self.home.path().join(format!("{instance}.log"));
         let child = started(&mut command, &log);
         Run { command, log, child }
