@@ -16,6 +16,7 @@ use super::{Site, Told};
 use crate::carriers::Catalogue;
 use crate::decode::LearnedCounts;
 use crate::edge::desk::{BOUNDS_S, Buckets, Desk, Shown, feeds};
+use crate::edge::kafka::Fetching;
 use crate::edge::process::resident_bytes;
 use crate::model::{CarrierId, DeadLetterReason, Lane, Partition, SECOND_MS};
 use crate::stations::{Counters, Gauges, UnknownCode};
@@ -150,6 +151,7 @@ fn write(told: &Told, page: &mut Page) {
         page.one("dockside_producer_rebuilds_total", "counter", help, signs.rebuilds());
         let help = "Producers that were given up in a call of the Kafka client that did not come back.";
         page.one("dockside_producers_abandoned_total", "counter", help, signs.abandoned());
+        fetching(signs.fetching(), page);
         if let Some(behind_us) = signs.behind_us() {
             let help = "How long the local copies of the state do not follow it; 0 while they do.";
             page.one("dockside_snapshot_age_seconds", "gauge", help, behind_us / 1_000_000);
@@ -165,6 +167,29 @@ fn write(told: &Told, page: &mut Page) {
     if let Some(bytes) = resident_bytes() {
         page.one("dockside_resident_bytes", "gauge", "Memory of the process.", bytes);
     }
+}
+
+/// What reading without the client comes to; zeroes where it is not used.
+fn fetching(fetching: &Fetching, page: &mut Page) {
+    let counts = [
+        ("dockside_fetch_connections_total", "Connections for fetching directly.", fetching.connections()),
+        (
+            "dockside_fetch_answers_total",
+            "Answers that brought records directly, or none.",
+            fetching.answers(),
+        ),
+        ("dockside_fetch_bytes_total", "Bytes of these answers.", fetching.bytes()),
+        (
+            "dockside_fetch_damaged_total",
+            "Batches that came directly, could not be read, and were asked for again.",
+            fetching.damages(),
+        ),
+    ];
+    for (name, help, count) in counts {
+        page.one(name, "counter", help, count);
+    }
+    let help = "Records that came directly and wait for a worker, unpacked.";
+    page.one("dockside_fetch_waiting_bytes", "gauge", help, fetching.waiting_bytes());
 }
 
 /// How much is kept, and what had no room.

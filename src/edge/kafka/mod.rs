@@ -39,7 +39,7 @@ pub use measuring::{Sender, Watcher, count_scans};
 pub use properties::Properties;
 pub(crate) use properties::{known_names, objection, refusal, risk, translated};
 pub use restoring::Restoring;
-pub use signs::Signs;
+pub use signs::{Fetching, Signs};
 pub use topics::{
     Blocked, Change, Settings, Step, TopicPlan, TopicsPlan, apply_topics, check_topics, create_topics,
     plan_topics,

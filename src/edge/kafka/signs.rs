@@ -17,10 +17,7 @@ pub struct Signs {
     restoring: Restoring,
     rebuilds: AtomicU64,
     abandoned: AtomicU64,
-    connections: AtomicU64,
-    answers: AtomicU64,
-    answer_bytes: AtomicU64,
-    damages: AtomicU64,
+    fetching: Fetching,
     /// Local copies of state logs: since when each no longer follows its log; none while it does.
     copies: Mutex<BTreeMap<Partition, Option<u64>>>,
 }
@@ -41,19 +38,9 @@ impl Signs {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// How often a connection was made that records are read from directly.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    /// Answers to direct requests for records, and their bytes.
-    pub fn answers(&self) -> (u64, u64) {
-        (self.answers.load(Ordering::Relaxed), self.answer_bytes.load(Ordering::Relaxed))
-    }
-
-    /// How often bytes came directly that could not be read, and were asked for again.
-    pub fn damages(&self) -> u64 {
-        self.damages.load(Ordering::Relaxed)
+    /// What fetching records directly comes to.
+    pub fn fetching(&self) -> &Fetching {
+        &self.fetching
     }
 
     /// For how long the local copy that fell behind first does not follow its log; 0 while all do. None: there are no copies.
@@ -71,19 +58,6 @@ impl Signs {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn connected(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn fetched(&self, bytes: usize) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
-        self.answer_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn damaged(&self) {
-        self.damages.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// The copy has everything that is in the log.
     pub(super) fn follows(&self, partition: Partition) {
         locked(&self.copies).insert(partition, None);
@@ -97,6 +71,65 @@ impl Signs {
     /// The partition is somebody else's.
     pub(super) fn left(&self, partition: Partition) {
         locked(&self.copies).remove(&partition);
+    }
+}
+
+/// Fetching records directly.
+#[derive(Debug, Default)]
+pub struct Fetching {
+    connections: AtomicU64,
+    answers: AtomicU64,
+    bytes: AtomicU64,
+    damages: AtomicU64,
+    waiting_bytes: AtomicU64,
+}
+
+impl Fetching {
+    /// How many connections were made.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many answers came.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of these answers.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How often bytes came that could not be read, and were asked for again.
+    pub fn damages(&self) -> u64 {
+        self.damages.load(Ordering::Relaxed)
+    }
+
+    /// Unpacked bytes that wait for the workers now.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn answered(&self, bytes: usize) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn damaged(&self) {
+        self.damages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What waits of one member was so much, and is so much now.
+    pub(super) fn waits(&self, before: usize, now: usize) {
+        if now >= before {
+            self.waiting_bytes.fetch_add((now - before) as u64, Ordering::Relaxed);
+        } else {
+            self.waiting_bytes.fetch_sub((before - now) as u64, Ordering::Relaxed);
+        }
     }
 }
 

@@ -126,8 +126,8 @@ pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Lin
     Ok(lines)
 }
 
-/// The same with records that are fetched directly, beside the client's fetching. In a stormy world what there is to do depends on
-/// how far commands are read ahead of scans, hence a plain one: all boxes are registered before the first scan.
+/// The same with records that are fetched directly, beside the client's fetching. In a stormy world what there is to do depends
+/// on how far commands are read ahead of scans, hence a plain one: all boxes are registered before the first scan.
 pub(super) fn cpu_directly(bootstrap: &str, options: &Options) -> Result<Vec<Line>, LogError> {
     if cpu_seconds().is_none() {
         return Ok(DIRECT.map(|bar| bar.missing(NO_CPU_TIME)).into());

@@ -296,8 +296,13 @@ impl Board {
         self.addresses.get(&broker).map(String::as_str)
     }
 
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.addresses.values().map(String::as_str)
+    pub(super) fn addresses(&self) -> Vec<String> {
+        self.addresses.values().cloned().collect()
+    }
+
+    /// What waits for the worker.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.iter().sum()
     }
 
     /// The next thing of a lane. An error: what ends the worker.
@@ -334,7 +339,9 @@ impl Board {
         self.failure.get_or_insert(error);
     }
 
+    /// Nothing is wanted any more.
     pub(super) fn close(&mut self) {
+        self.clear();
         self.is_closed = true;
     }
 

@@ -189,7 +189,7 @@ impl Direct {
     /// Nothing is ours any more.
     pub(super) fn clear(&mut self) {
         self.open = Default::default();
-        locked(&self.shared.board).clear();
+        self.shared.at(Board::clear);
     }
 
     /// Reads on from these positions.
@@ -222,12 +222,14 @@ impl Direct {
                 }
                 continue;
             }
-            let mut board = locked(&self.shared.board);
-            let was_full = !board.has_room(lane);
-            let Some((partition, arrived)) = board.take(lane)? else { return Ok(None) };
-            if was_full && board.has_room(lane) {
+            let (taken, has_room_again) = self.shared.at(|board| {
+                let was_full = !board.has_room(lane);
+                (board.take(lane), was_full && board.has_room(lane))
+            });
+            if has_room_again {
                 self.shared.changed.notify_all();
             }
+            let Some((partition, arrived)) = taken? else { return Ok(None) };
             match arrived {
                 Arrived::Records(slab) => self.open[lane.index()] = Some((partition, slab)),
                 Arrived::End(next) => return Ok(Some(Got::End(partition, next))),
@@ -241,7 +243,7 @@ impl Direct {
     /// The memory of the slab before that one is used again, if nobody keeps any of it.
     fn give_back(&mut self, slab: Slab) {
         if let Some(memory) = self.read.replace(slab.into_memory()).filter(Bytes::is_unique) {
-            locked(&self.shared.board).give_back(memory.into());
+            self.shared.at(|board| board.give_back(memory.into()));
         }
     }
 }
@@ -269,9 +271,18 @@ fn spawn(name: &str, shared: &Arc<Shared>, work: impl FnOnce(&Arc<Shared>) + Sen
 impl Shared {
     /// Changes the board so that others may have something to do.
     fn with<T>(&self, change: impl FnOnce(&mut Board) -> T) -> T {
-        let changed = change(&mut locked(&self.board));
+        let changed = self.at(change);
         self.changed.notify_all();
         changed
+    }
+
+    /// Looks at the board, or changes it.
+    fn at<T>(&self, look: impl FnOnce(&mut Board) -> T) -> T {
+        let mut board = locked(&self.board);
+        let before = board.bytes();
+        let seen = look(&mut board);
+        self.signs.fetching().waits(before, board.bytes());
+        seen
     }
 
     /// Waits until there is what to look for on the board; none: it was closed.
@@ -297,7 +308,7 @@ impl Shared {
     }
 
     fn fail(&self, error: LogError) {
-        locked(&self.board).fail(error);
+        self.at(|board| board.fail(error));
         self.bell.ring();
     }
 
@@ -307,11 +318,11 @@ impl Shared {
         let cutter = line.cutter()?;
         // Closing cuts after it has said so.
         let mut cutters = locked(&self.cutters);
-        if locked(&self.board).is_closed() {
+        if self.at(|board| board.is_closed()) {
             return Err(Failed::Away("it is not needed any more".to_owned()));
         }
         cutters.insert(whose, cutter);
-        self.signs.connected();
+        self.signs.fetching().connected();
         Ok(line)
     }
 }
@@ -328,7 +339,7 @@ fn scout(shared: &Arc<Shared>) {
                 for broker in unknown {
                     spawn("kafka-fetch", shared, move |shared| courier(shared, broker));
                 }
-                let leaderless = locked(&shared.board).is_leaderless();
+                let leaderless = shared.at(|board| board.is_leaderless());
                 pause = if leaderless { (pause * 2).min(longest) } else { first };
             }
             Err(Failed::Refused(error)) => {
@@ -338,7 +349,7 @@ fn scout(shared: &Arc<Shared>) {
             Err(Failed::Away(why)) => {
                 tell(&format!("cannot ask who leads the partitions: {why}"));
                 line = None;
-                locked(&shared.board).has_no_map();
+                shared.at(Board::has_no_map);
                 pause = (pause * 2).min(longest);
             }
         }
@@ -353,14 +364,8 @@ fn ask(shared: &Shared, line: &mut Option<Line>, turn: &mut usize) -> Result<Vec
     let line = match line {
         Some(line) => line,
         None => {
-            let known: Vec<String> = {
-                let board = locked(&shared.board);
-                board
-                    .addresses()
-                    .chain(shared.terms.bootstrap.iter().map(String::as_str))
-                    .map(str::to_owned)
-                    .collect()
-            };
+            let mut known = shared.at(|board| board.addresses());
+            known.extend_from_slice(&shared.terms.bootstrap);
             let address = &known[*turn % known.len()];
             *turn += 1;
             let opened = shared.connect(None, address).map_err(|failed| match failed {
@@ -408,7 +413,7 @@ fn courier(shared: &Arc<Shared>, broker: BrokerId) {
             }
             Err(Failed::Away(why)) => {
                 shared.with(|board| board.is_away(broker));
-                if !locked(&shared.board).is_closed() {
+                if !shared.at(|board| board.is_closed()) {
                     tell(&format!("reading from {address}: {why}"));
                 }
             }
@@ -431,7 +436,7 @@ fn exchange(shared: &Shared, broker: BrokerId, line: &mut Line, wishes: Vec<Wish
             }
         };
         let (response, memory) = line.fetched()?;
-        shared.signs.fetched(memory.len());
+        shared.signs.fetching().answered(memory.len());
         if response.error_code != 0 {
             return Err(Failed::Away(format!("it answered with error {}", response.error_code)));
         }
@@ -439,7 +444,7 @@ fn exchange(shared: &Shared, broker: BrokerId, line: &mut Line, wishes: Vec<Wish
         let answers = judged(shared, broker, &wishes, response)?;
         let mut asking = Ok(());
         if throttled.is_zero() {
-            let more = locked(&shared.board).wishes(broker);
+            let more = shared.at(|board| board.wishes(broker));
             if !more.is_empty() {
                 asking = line.fetch(&shared.terms.request(&more));
                 asked = Some(more);
@@ -536,11 +541,11 @@ struct Granted<'a> {
 
 impl Taker for Granted<'_> {
     fn memory(&mut self) -> Vec<u8> {
-        locked(&self.shared.board).spare()
+        self.shared.at(Board::spare)
     }
 
     fn slab(&mut self, slab: Slab) {
-        if locked(&self.shared.board).arrived(&self.wish, Arrived::Records(slab)) {
+        if self.shared.at(|board| board.arrived(&self.wish, Arrived::Records(slab))) {
             self.shared.bell.ring();
         }
     }
@@ -553,13 +558,13 @@ fn hand_over(shared: &Shared, answer: Answer) -> Result<(), Failed> {
     drop(records);
     match unpacked {
         Ok(()) => {
-            if locked(&shared.board).unpacked(&wish, end) {
+            if shared.at(|board| board.unpacked(&wish, end)) {
                 shared.bell.ring();
             }
             Ok(())
         }
         Err((at, damage)) => {
-            shared.signs.damaged();
+            shared.signs.fetching().damaged();
             tell(&format!(
                 "a batch of {:?} at {at} cannot be read: {damage}; asking for it again",
                 wish.place

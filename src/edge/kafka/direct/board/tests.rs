@@ -1,3 +1,5 @@
+//! The rules of the board, as small stories.
+
 use super::*;
 use crate::engine::log::Positions;
 
@@ -58,17 +60,16 @@ fn reading_goes_on_where_an_answer_ends() {
 
 #[test]
 fn an_answer_to_an_older_question_does_not_count() {
-    let changes: [(&str, fn(&mut Board)); 3] = [
-        ("a seek", |board| board.seek(&Positions::from([(SCANS, 10)]))),
-        ("another assignment", |board| board.assign(&Positions::from([(SCANS, 10)]))),
-        ("a revocation", Board::clear),
-    ];
-    for (what, change) in changes {
+    for what in ["a seek", "another assignment", "a revocation"] {
         let mut board = board();
         let old = wish(&mut board, ONE, SCANS).expect("it is ours");
         assert!(board.reached(&old, ONE, to(15)));
         board.arrived(&old, Arrived::End(15));
-        change(&mut board);
+        match what {
+            "a seek" => board.seek(&Positions::from([(SCANS, 10)])),
+            "another assignment" => board.assign(&Positions::from([(SCANS, 10)])),
+            _ => board.clear(),
+        }
         assert_eq!(ends(&mut board, Lane::Scans), [0; 0], "{what}: what had arrived is dropped");
         assert!(!board.arrived(&old, Arrived::End(15)), "{what}");
         assert!(!board.unpacked(&old, 15), "{what}");
