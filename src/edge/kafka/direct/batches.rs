@@ -24,6 +24,7 @@ use bytes::Bytes;
 use crc32c::crc32c;
 
 use crate::engine::log::{Placed, RecordBatch};
+use crate::index::memory::prefetch;
 use crate::model::Timestamp;
 
 /// Bytes of a batch before its records, and of those the ones before its length counts.
@@ -33,6 +34,8 @@ const PREFIX_BYTES: usize = 12;
 const CHECKED_FROM: usize = 21;
 /// What a batch may unpack to: far more than any producer puts into one.
 const UNPACKED_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// So far ahead memory is asked for: a few records.
+const AHEAD_BYTES: usize = 1_536;
 /// A handful takes no further record once it has this many bytes.
 const HANDFUL_BYTES: usize = 1024 * 1024;
 
@@ -337,6 +340,9 @@ impl Slab {
         let mut placed = Vec::with_capacity(max.min(usize::try_from(self.left).unwrap_or_default()));
         let mut least = from;
         while self.left > 0 && placed.len() < max && cursor.at < enough {
+            // Where the next record begins is known only when this one was read, so the machine cannot see it coming.
+            let ahead = self.records.get(cursor.at + AHEAD_BYTES..).and_then(<[u8]>::first_chunk::<512>);
+            ahead.inspect(|ahead| prefetch(*ahead));
             let record = cursor.record().ok_or(Damage::Shape("a record is none"))?;
             self.left -= 1;
             let offset = self.header.base_offset.checked_add(record.offset_delta);
