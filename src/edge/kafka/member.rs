@@ -356,8 +356,20 @@ impl Member {
                 Some(Got::End(partition, next)) => ended(places, fetched, (lane, partition), next),
                 Some(Got::Failed(code)) => self.judge(&KafkaError::MessageConsumption(code))?,
                 None => {
+                    // What the client says of paused partitions; their positions are not its business.
+                    let mut failure = None;
                     if let Some(strays) = strays {
-                        strays.take(usize::MAX, |_| Enough::No);
+                        strays.take(usize::MAX, |stray| {
+                            if let Fetched::Failed(code) = stray
+                                && !matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange)
+                            {
+                                failure = Some(code);
+                            }
+                            Enough::No
+                        });
+                    }
+                    if let Some(code) = failure {
+                        self.judge(&KafkaError::MessageConsumption(code))?;
                     }
                 }
             }

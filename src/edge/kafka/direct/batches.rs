@@ -154,11 +154,16 @@ pub(super) struct Reached {
     pub(super) leader_epoch: i32,
 }
 
-/// Looks through the headers of what was fetched: where to go on, as soon as it is known. None: no whole batch is there.
-pub(super) fn reached(mut bytes: &[u8]) -> Result<Option<Reached>, Damage> {
-    let mut reached = None;
+/// Looks through the headers of what was fetched from an offset on: where to go on, as soon as it is known. None: no whole batch
+/// is there. Where batches begin is not under their checksum; that they follow each other is all that can be seen.
+pub(super) fn reached(mut bytes: &[u8], from: u64) -> Result<Option<Reached>, Damage> {
+    let mut reached: Option<Reached> = None;
     while let Some(header) = Header::read(bytes)? {
         let next = header.next().expect("it was checked");
+        let begins = u64::try_from(header.base_offset).expect("it was checked");
+        if reached.map_or(next <= from, |before| begins < before.next) {
+            return Err(Damage::Shape("it does not follow the one before"));
+        }
         reached = Some(Reached { next, leader_epoch: header.leader_epoch });
         bytes = &bytes[header.bytes..];
     }

@@ -4,7 +4,8 @@
 //! and [`Arrived`] things for the worker, in order per partition. Always true:
 //! - whatever comes for a wish that was made before a seek or another assignment is dropped: its stamp is not the partition's
 //!   any more; so is an answer when another leader's was quicker, since the partition goes on elsewhere then;
-//! - records of a partition arrive in order: while one broker's answer is unpacked, no other broker is asked for more;
+//! - records of a partition arrive in order: while one broker's answer is unpacked, no other broker is asked for more, and none's
+//!   answer counts;
 //! - nothing is wished for a lane of which [`LANE_BYTES`] wait unread, so that what waits has a bound: that and the two answers
 //!   that may be on their way from each broker;
 //! - a partition is asked for at the one broker that leads it, and again after a pause when that went wrong.
@@ -26,8 +27,10 @@ pub(super) const LANE_BYTES: usize = 8 * 1024 * 1024;
 const SPARES_MAX: usize = 8;
 /// Between two tries of what went wrong, at first and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// So often bytes are asked for again that cannot be read.
-const DAMAGE_TRIES: u32 = 5;
+/// So often bytes are asked for that cannot be read, which takes some seconds.
+const DAMAGE_TRIES: u32 = 10;
+/// Who leads what is asked again after so long, even if nobody doubts it.
+const MAP_AGE: Duration = Duration::from_secs(60);
 
 pub(super) type BrokerId = i32;
 
@@ -64,7 +67,23 @@ pub(super) enum Refusal {
     /// The broker does not lead it, or does not know yet that it does: perhaps another one does.
     Elsewhere,
     /// What came cannot be read.
-    Damaged(u64, Damage),
+    Damaged(Damage),
+}
+
+/// How far an answer brings a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Onward {
+    next: u64,
+    /// There is no more now.
+    is_end: bool,
+}
+
+/// What a broker is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wishes {
+    pub(super) list: Vec<Wish>,
+    /// Something of this broker waits for room: it must be possible to ask for it soon.
+    pub(super) is_short: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +98,10 @@ pub(super) struct Board {
     /// Brokers to which nothing is sent for a while.
     pauses: BTreeMap<BrokerId, Pause>,
     is_map_stale: bool,
-    turn: usize,
+    /// When it was asked last.
+    map_age: Option<Deadline>,
+    /// How often each broker was asked.
+    turns: BTreeMap<BrokerId, usize>,
     spares: Vec<Vec<u8>>,
     /// What ends the worker.
     failure: Option<LogError>,
@@ -117,6 +139,13 @@ impl Pause {
         let (first, longest) = PAUSE;
         self.until = Some(Deadline::after((first * 2_u32.pow(self.tries.min(8))).min(longest)));
         self.tries += 1;
+    }
+}
+
+impl Part {
+    /// Whether no other broker's answer is being unpacked.
+    fn is_free_for(&self, broker: BrokerId) -> bool {
+        self.held.is_none_or(|holder| holder == broker)
     }
 }
 
@@ -164,47 +193,64 @@ impl Board {
         }
     }
 
-    /// What that broker is to be asked for now.
-    pub(super) fn wishes(&mut self, broker: BrokerId) -> Vec<Wish> {
+    /// What that broker is to be asked for now; none: nothing.
+    pub(super) fn wishes(&mut self, broker: BrokerId) -> Option<Wishes> {
         if self.pauses.get(&broker).is_some_and(|pause| !pause.is_over()) {
-            return Vec::new();
+            return None;
         }
-        let wanted = self.parts.iter().filter_map(|(&place, part)| {
-            let &(leader, leader_epoch) = self.leaders.get(&place)?;
-            let is_free =
-                part.held.is_none_or(|holder| holder == broker) && !part.halted && part.pause.is_over();
-            (leader == broker && is_free && self.has_room(place.0)).then_some(Wish {
-                place,
-                stamp: part.stamp,
-                next: part.next,
-                leader_epoch,
-                last_epoch: part.last_epoch,
-            })
-        });
-        let mut wishes: Vec<Wish> = wanted.collect();
+        let mut is_short = false;
+        let mut list = Vec::new();
+        for (&place, part) in &self.parts {
+            let Some(&(leader, leader_epoch)) = self.leaders.get(&place) else { continue };
+            if leader != broker || !part.is_free_for(broker) || part.halted || !part.pause.is_over() {
+                continue;
+            }
+            if !self.has_room(place.0) {
+                is_short = true;
+                continue;
+            }
+            let Part { stamp, next, last_epoch, .. } = *part;
+            list.push(Wish { place, stamp, next, leader_epoch, last_epoch });
+        }
+        if list.is_empty() {
+            return None;
+        }
         // A broker fills its answer in the order in which it was asked: everybody is the first in turn.
-        if !wishes.is_empty() {
-            self.turn = self.turn.wrapping_add(1);
-            let by = self.turn % wishes.len();
-            wishes.rotate_left(by);
-        }
-        wishes
+        let turn = self.turns.entry(broker).or_default();
+        *turn = turn.wrapping_add(1);
+        let by = *turn % list.len();
+        list.rotate_left(by);
+        Some(Wishes { list, is_short })
     }
 
     fn wished(&mut self, wish: &Wish) -> Option<&mut Part> {
         self.parts.get_mut(&wish.place).filter(|part| part.stamp == wish.stamp)
     }
 
-    /// An answer came of that broker: where the partition goes on. Whether it counts: the worker may have sought meanwhile, or
-    /// another leader have been quicker. If so, the partition is this broker's until what came is [unpacked](Board::unpacked).
-    pub(super) fn reached(&mut self, wish: &Wish, broker: BrokerId, reached: Option<Reached>) -> bool {
-        let Some(part) = self.wished(wish).filter(|part| part.next == wish.next) else { return false };
-        part.pause = Pause::default();
+    /// The partition, if an answer of that broker counts: the worker may have sought meanwhile, or another leader have been quicker.
+    fn asked(&mut self, wish: &Wish, broker: BrokerId) -> Option<&mut Part> {
+        self.wished(wish).filter(|part| part.next == wish.next && part.is_free_for(broker))
+    }
+
+    /// An answer came of that broker: where the partition goes on, if it brought a batch. What to tell when it is
+    /// [unpacked](Board::unpacked), until when the partition is this broker's; none: it does not count.
+    pub(super) fn reached(
+        &mut self,
+        wish: &Wish,
+        broker: BrokerId,
+        reached: Option<Reached>,
+        end: u64,
+    ) -> Option<Onward> {
+        let part = self.asked(wish, broker)?;
         part.held = Some(broker);
-        if let Some(reached) = reached.filter(|reached| reached.next > part.next) {
+        let progress = reached.filter(|reached| reached.next > wish.next);
+        if let Some(reached) = progress {
             (part.next, part.last_epoch, part.ended) = (reached.next, reached.leader_epoch, false);
         }
-        true
+        // The end is one of before the records were read. Where there were none, an end that lies before us is one of a new
+        // leader, which does not know yet how far its log is committed.
+        let is_end = if progress.is_some() { part.next >= end } else { part.next == end };
+        Some(Onward { next: part.next, is_end })
     }
 
     /// Something came of it, for the worker. Whether it is wanted still.
@@ -218,39 +264,48 @@ impl Board {
         is_wanted
     }
 
-    /// All that came of it has arrived; readers of committed records end at `end`. Whether that is news for the worker.
-    pub(super) fn unpacked(&mut self, wish: &Wish, end: u64) -> bool {
+    /// All that came of it has arrived. Whether there is an end to tell.
+    pub(super) fn unpacked(&mut self, wish: &Wish, onward: Onward) -> bool {
         let Some(part) = self.wished(wish) else { return false };
-        (part.held, part.damages) = (None, 0);
-        if part.ended || part.next < end {
+        (part.held, part.damages, part.pause) = (None, 0, Pause::default());
+        if !onward.is_end || part.ended || part.next != onward.next {
             return false;
         }
         part.ended = true;
-        let next = part.next;
-        self.arrived(wish, Arrived::End(next))
+        self.arrived(wish, Arrived::End(onward.next))
     }
 
-    /// The wish was not granted. An error: it never will be.
-    pub(super) fn refused(&mut self, wish: &Wish, refusal: Refusal) -> Result<(), Damage> {
-        self.stamps += 1;
-        let stamp = self.stamps;
-        let Some(part) = self.wished(wish) else { return Ok(()) };
+    /// The broker did not grant the wish. An error: nobody ever will.
+    pub(super) fn refused(&mut self, wish: &Wish, broker: BrokerId, refusal: Refusal) -> Result<(), Damage> {
+        let Some(part) = self.asked(wish, broker) else { return Ok(()) };
         part.pause.lengthen();
         match refusal {
+            // A broker that cannot place the epoch says so, too: it is asked once more without one.
+            Refusal::Code(Code::OffsetOutOfRange) if wish.last_epoch >= 0 => part.last_epoch = -1,
             Refusal::Code(code) => {
                 part.halted = true;
                 self.arrived(wish, Arrived::Failed(code));
             }
             Refusal::Elsewhere => self.is_map_stale = true,
-            Refusal::Damaged(at, damage) => {
-                part.damages += 1;
-                if part.damages >= DAMAGE_TRIES || !damage.may_pass() {
-                    return Err(damage);
-                }
-                // What is on its way was asked for behind it.
-                (part.stamp, part.next, part.held, part.ended) = (stamp, at.max(wish.next), None, false);
-            }
+            Refusal::Damaged(damage) => return self.damaged(wish, wish.next, damage),
         }
+        Ok(())
+    }
+
+    /// What came cannot be read from `at` on, and is asked for again. An error: it was asked for often enough.
+    pub(super) fn damaged(&mut self, wish: &Wish, at: u64, damage: Damage) -> Result<(), Damage> {
+        self.stamps += 1;
+        let stamp = self.stamps;
+        let Some(part) = self.wished(wish) else { return Ok(()) };
+        part.pause.lengthen();
+        part.damages += 1;
+        if part.damages >= DAMAGE_TRIES || !damage.may_pass() {
+            return Err(damage);
+        }
+        // What is on its way was asked for behind it, and the epoch is that of what comes behind it.
+        (part.stamp, part.next, part.last_epoch) = (stamp, at.max(wish.next), -1);
+        (part.held, part.ended) = (None, false);
+        self.is_map_stale = true;
         Ok(())
     }
 
@@ -267,7 +322,12 @@ impl Board {
 
     /// Whether it is to be asked who leads what. Asking clears the doubt.
     pub(super) fn wants_map(&mut self) -> bool {
-        std::mem::take(&mut self.is_map_stale) || self.is_leaderless()
+        let is_old = !self.parts.is_empty() && self.map_age.is_none_or(Deadline::is_over);
+        let wants = std::mem::take(&mut self.is_map_stale) || self.is_leaderless() || is_old;
+        if wants {
+            self.map_age = Some(Deadline::after(MAP_AGE));
+        }
+        wants
     }
 
     /// Whether a partition is led by nobody, as far as we know.
@@ -275,21 +335,22 @@ impl Board {
         self.parts.keys().any(|place| !self.leaders.contains_key(place))
     }
 
-    /// Asking failed.
+    /// Who leads what is in doubt.
     pub(super) fn has_no_map(&mut self) {
         self.is_map_stale = true;
     }
 
-    /// Who leads what, and where the brokers are. Which of them were unknown.
+    /// Who leads what, and where the brokers are. Whether that is news, and which brokers were unknown.
     pub(super) fn learn(
         &mut self,
         addresses: BTreeMap<BrokerId, String>,
         leaders: BTreeMap<Place, (BrokerId, i32)>,
-    ) -> BTreeSet<BrokerId> {
+    ) -> (bool, BTreeSet<BrokerId>) {
         let unknown = addresses.keys().filter(|id| !self.addresses.contains_key(id)).copied().collect();
+        let is_news = leaders != self.leaders;
         self.addresses.extend(addresses);
         self.leaders = leaders;
-        unknown
+        (is_news, unknown)
     }
 
     pub(super) fn address(&self, broker: BrokerId) -> Option<&str> {

@@ -16,7 +16,7 @@ mod batches;
 mod board;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -30,11 +30,11 @@ use kafka_protocol::protocol::StrBytes;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use self::batches::{Aborted, Damage, Slab, Taker};
-use self::board::{Arrived, Board, BrokerId, Place, Refusal, Wish};
-use self::wire::{Cutter, Failed, Line};
+use self::board::{Arrived, Board, BrokerId, Onward, Place, Refusal, Wish, Wishes};
+use self::wire::{ANSWER_BYTES_MAX, Cutter, Failed, Line};
 use super::clients::{Bell, tell};
 use super::config::KafkaConfig;
-use super::names::{TopicNames, kafka_offset, kafka_partition, offset_of, partition_of, refused};
+use super::names::{TopicNames, kafka_offset, kafka_partition, refused};
 use super::signs::Signs;
 use crate::edge::process::locked;
 use crate::engine::log::{LogError, Positions, RecordBatch};
@@ -44,6 +44,8 @@ use crate::model::{Lane, Partition};
 const ANSWER_BYTES: i32 = 1024 * 1024;
 /// Between two questions who leads what, at first and at the most.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How long a broker may wait for records while there is more that it cannot be asked for yet.
+const SHORT_WAIT_MS: i32 = 5;
 /// How long a thread sleeps at most before it looks at the board again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -110,16 +112,20 @@ impl Terms {
             names: config.names(),
             bootstrap: bootstrap.collect(),
             client: format!("{name}-fetch"),
-            wait_ms: set("fetch.wait.max.ms").unwrap_or(500),
+            // Longer, a broker that has nothing would seem to be silent.
+            wait_ms: set("fetch.wait.max.ms").unwrap_or(500).min(1_000),
             bytes_min: set("fetch.min.bytes").unwrap_or(1),
-            bytes_max: own("fetch.max.bytes").unwrap_or(ANSWER_BYTES),
+            // Brokers send more, if the first batch is larger.
+            bytes_max: own("fetch.max.bytes")
+                .unwrap_or(ANSWER_BYTES)
+                .min(i32::try_from(ANSWER_BYTES_MAX / 2).expect("less than 2 GiB")),
             partition_bytes_max: own("fetch.message.max.bytes").unwrap_or(ANSWER_BYTES),
         }
     }
 
-    fn request(&self, wishes: &[Wish]) -> FetchRequest {
+    fn request(&self, wishes: &Wishes) -> FetchRequest {
         let mut topics: Vec<FetchTopic> = Vec::new();
-        for wish in wishes {
+        for wish in &wishes.list {
             let (lane, partition) = wish.place;
             let name = self.names.of(lane.topic());
             let wanted = FetchPartition::default()
@@ -136,7 +142,7 @@ impl Terms {
             }
         }
         FetchRequest::default()
-            .with_max_wait_ms(self.wait_ms)
+            .with_max_wait_ms(if wishes.is_short { self.wait_ms.min(SHORT_WAIT_MS) } else { self.wait_ms })
             .with_min_bytes(self.bytes_min)
             .with_max_bytes(self.bytes_max)
             // Committed records only, and what was aborted.
@@ -335,9 +341,13 @@ fn scout(shared: &Arc<Shared>) {
     let mut pause = first;
     while shared.wait_for(|board| board.wants_map().then_some(())).is_some() {
         match ask(shared, &mut line, &mut turn) {
-            Ok(unknown) => {
+            Ok((is_news, unknown)) => {
                 for broker in unknown {
                     spawn("kafka-fetch", shared, move |shared| courier(shared, broker));
+                }
+                if !is_news {
+                    // Another broker may know more.
+                    line = None;
                 }
                 let leaderless = shared.at(|board| board.is_leaderless());
                 pause = if leaderless { (pause * 2).min(longest) } else { first };
@@ -359,8 +369,12 @@ fn scout(shared: &Arc<Shared>) {
     }
 }
 
-/// Asks one broker, the next one if the last is gone. The brokers that are new.
-fn ask(shared: &Shared, line: &mut Option<Line>, turn: &mut usize) -> Result<Vec<BrokerId>, Failed> {
+/// Asks one broker, the next one if the last is gone. Whether there was news, and the brokers that are new.
+fn ask(
+    shared: &Shared,
+    line: &mut Option<Line>,
+    turn: &mut usize,
+) -> Result<(bool, BTreeSet<BrokerId>), Failed> {
     let line = match line {
         Some(line) => line,
         None => {
@@ -380,8 +394,9 @@ fn ask(shared: &Shared, line: &mut Option<Line>, turn: &mut usize) -> Result<Vec
     for topic in &map.topics {
         let Some(lane) = topic.name.as_ref().and_then(|name| shared.terms.lane(name)) else { continue };
         for partition in topic.partitions.iter().filter(|partition| partition.leader_id.0 >= 0) {
-            let place = (lane, partition_of(partition.partition_index));
-            leaders.insert(place, (partition.leader_id.0, partition.leader_epoch));
+            if let Ok(number) = u32::try_from(partition.partition_index) {
+                leaders.insert((lane, Partition(number)), (partition.leader_id.0, partition.leader_epoch));
+            }
         }
     }
     let address = |host: &str, port: i32| match host.contains(':') {
@@ -390,21 +405,18 @@ fn ask(shared: &Shared, line: &mut Option<Line>, turn: &mut usize) -> Result<Vec
     };
     let addresses = map.brokers.iter().map(|broker| (broker.node_id.0, address(&broker.host, broker.port)));
     let addresses = addresses.collect();
-    Ok(shared.with(|board| board.learn(addresses, leaders)).into_iter().collect())
+    Ok(shared.with(|board| board.learn(addresses, leaders)))
 }
 
 /// Reads from one broker what it leads, for as long as the member is there.
 fn courier(shared: &Arc<Shared>, broker: BrokerId) {
     let wishes = |board: &mut Board| {
-        let wishes = board.wishes(broker);
-        let address = board.address(broker).map(str::to_owned);
-        (!wishes.is_empty()).then_some(()).and(address).map(|address| (address, wishes))
+        let wishes = board.wishes(broker)?;
+        Some((board.address(broker)?.to_owned(), wishes))
     };
     while let Some((address, wishes)) = shared.wait_for(wishes) {
-        let ended = shared.connect(Some(broker), &address).and_then(|mut line| {
-            shared.with(|board| board.is_back(broker));
-            exchange(shared, broker, &mut line, wishes)
-        });
+        let connected = shared.connect(Some(broker), &address);
+        let ended = connected.and_then(|mut line| exchange(shared, broker, &mut line, wishes));
         match ended {
             Ok(()) => return,
             Err(Failed::Refused(error)) => {
@@ -422,32 +434,31 @@ fn courier(shared: &Arc<Shared>, broker: BrokerId) {
 }
 
 /// Asks and unpacks in turn, until the connection ends; or until the member does.
-fn exchange(shared: &Shared, broker: BrokerId, line: &mut Line, wishes: Vec<Wish>) -> Result<(), Failed> {
+fn exchange(shared: &Shared, broker: BrokerId, line: &mut Line, wishes: Wishes) -> Result<(), Failed> {
     line.fetch(&shared.terms.request(&wishes))?;
     let mut asked = Some(wishes);
     loop {
         let wishes = match asked.take() {
             Some(wishes) => wishes,
             None => {
-                let some = |board: &mut Board| Some(board.wishes(broker)).filter(|wishes| !wishes.is_empty());
-                let Some(wishes) = shared.wait_for(some) else { return Ok(()) };
+                let Some(wishes) = shared.wait_for(|board| board.wishes(broker)) else { return Ok(()) };
                 line.fetch(&shared.terms.request(&wishes))?;
                 wishes
             }
         };
-        let (response, memory) = line.fetched()?;
+        // A broker that stops may have been replaced before it is given up.
+        let (response, memory) = line.fetched(&|| shared.with(Board::has_no_map))?;
         shared.signs.fetching().answered(memory.len());
         if response.error_code != 0 {
             return Err(Failed::Away(format!("it answered with error {}", response.error_code)));
         }
         let throttled = Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or_default());
-        let answers = judged(shared, broker, &wishes, response)?;
+        let answers = judged(shared, broker, &wishes.list, response)?;
         let mut asking = Ok(());
         if throttled.is_zero() {
-            let more = shared.at(|board| board.wishes(broker));
-            if !more.is_empty() {
-                asking = line.fetch(&shared.terms.request(&more));
-                asked = Some(more);
+            asked = shared.at(|board| board.wishes(broker));
+            if let Some(wishes) = &asked {
+                asking = line.fetch(&shared.terms.request(wishes));
             }
         }
         // Whatever became of the next request: these partitions go on behind what is here.
@@ -467,8 +478,7 @@ struct Answer {
     wish: Wish,
     records: Bytes,
     aborted: Aborted,
-    /// Where readers of committed records end.
-    end: u64,
+    onward: Onward,
 }
 
 /// Notes where the partitions go on, so that the next request can be made.
@@ -480,36 +490,44 @@ fn judged(
 ) -> Result<Vec<Answer>, Failed> {
     let mut answers = Vec::new();
     let mut board = locked(&shared.board);
+    board.is_back(broker);
     let mut is_news = false;
     for topic in response.responses {
         let Some(lane) = shared.terms.lane(&topic.topic) else { continue };
         for data in topic.partitions {
-            let place = (lane, partition_of(data.partition_index));
+            let Ok(number) = u32::try_from(data.partition_index) else { continue };
+            let place = (lane, Partition(number));
             let Some(wish) = wishes.iter().find(|wish| wish.place == place) else { continue };
-            let refusal = match verdict(&data) {
+            match verdict(&data, wish.next) {
                 Ok(reached) => {
-                    if board.reached(wish, broker, reached) {
-                        answers.push(Answer {
+                    let end = if data.last_stable_offset < 0 {
+                        data.high_watermark
+                    } else {
+                        data.last_stable_offset
+                    };
+                    let onward = board.reached(wish, broker, reached, u64::try_from(end).unwrap_or_default());
+                    answers.extend(onward.map(|onward| {
+                        Answer {
                             wish: *wish,
                             records: data.records.unwrap_or_default(),
                             aborted: Aborted::new(
                                 data.aborted_transactions
                                     .iter()
                                     .flatten()
-                                    .map(|of| (of.producer_id.0, of.first_offset)),
+                                    .map(|transaction| (transaction.producer_id.0, transaction.first_offset)),
                             ),
-                            end: offset_of(data.last_stable_offset.max(0)),
-                        });
-                    }
-                    continue;
+                            onward,
+                        }
+                    }));
                 }
-                Err(refusal) => refusal,
-            };
-            tracing::debug!(target: "kafka", "fetching {place:?}: error {} ({refusal:?})", data.error_code);
-            is_news = true;
-            board
-                .refused(wish, refusal)
-                .map_err(|damage| Failed::Refused(unreadable(&shared.terms.names, place, damage)))?;
+                Err(refusal) => {
+                    tracing::debug!(target: "kafka", "fetching {place:?}: error {} ({refusal:?})", data.error_code);
+                    is_news = true;
+                    board
+                        .refused(wish, broker, refusal)
+                        .map_err(|damage| Failed::Refused(unreadable(&shared.terms.names, place, damage)))?;
+                }
+            }
         }
     }
     drop(board);
@@ -520,16 +538,28 @@ fn judged(
     Ok(answers)
 }
 
-/// What a broker says of a partition: where it goes on, or why not.
-fn verdict(data: &PartitionData) -> Result<Option<batches::Reached>, Refusal> {
+/// What a broker says of a partition that was asked for from `next` on: where it goes on, or why not.
+fn verdict(data: &PartitionData, next: u64) -> Result<Option<batches::Reached>, Refusal> {
+    let records = data.records.as_deref().unwrap_or_default();
     match data.error_code {
         0 if data.diverging_epoch.end_offset >= 0 => Err(Refusal::Code(Code::LogTruncation)),
-        0 => batches::reached(data.records.as_deref().unwrap_or_default())
-            .map_err(|damage| Refusal::Damaged(0, damage)),
+        0 if data.preferred_read_replica.0 >= 0 && records.is_empty() => {
+            tell(
+                "a broker sends us to a follower, which only the client goes to: set kafka.fetch to \"client\"",
+            );
+            Err(Refusal::Elsewhere)
+        }
+        0 => batches::reached(records, next).map_err(Refusal::Damaged),
         1 => Err(Refusal::Code(Code::OffsetOutOfRange)),
-        2 => Err(Refusal::Damaged(0, Damage::Checksum)),
+        2 => Err(Refusal::Damaged(Damage::Checksum)),
         29 => Err(Refusal::Code(Code::TopicAuthorizationFailed)),
-        _ => Err(Refusal::Elsewhere),
+        code => {
+            // Unknown topic, leader, replica, epoch or topic ID, a disk: these pass when brokers agree again.
+            if ![3, 5, 6, 9, 56, 74, 75, 76, 78, 100].contains(&code) {
+                tell(&format!("a broker refuses to send records with error {code}; asking again"));
+            }
+            Err(Refusal::Elsewhere)
+        }
     }
 }
 
@@ -553,12 +583,12 @@ impl Taker for Granted<'_> {
 
 /// Unpacks an answer for the worker.
 fn hand_over(shared: &Shared, answer: Answer) -> Result<(), Failed> {
-    let Answer { wish, records, mut aborted, end } = answer;
+    let Answer { wish, records, mut aborted, onward } = answer;
     let unpacked = batches::unpack(&records, &mut aborted, &mut Granted { shared, wish });
     drop(records);
     match unpacked {
         Ok(()) => {
-            if shared.at(|board| board.unpacked(&wish, end)) {
+            if shared.at(|board| board.unpacked(&wish, onward)) {
                 shared.bell.ring();
             }
             Ok(())
@@ -569,7 +599,7 @@ fn hand_over(shared: &Shared, answer: Answer) -> Result<(), Failed> {
                 "a batch of {:?} at {at} cannot be read: {damage}; asking for it again",
                 wish.place
             ));
-            let judged = shared.with(|board| board.refused(&wish, Refusal::Damaged(at, damage)));
+            let judged = shared.with(|board| board.damaged(&wish, at, damage));
             judged.map_err(|damage| Failed::Refused(unreadable(&shared.terms.names, wish.place, damage)))
         }
     }

@@ -20,15 +20,18 @@ use kafka_protocol::protocol::{
 use super::super::names::refused;
 use crate::engine::log::LogError;
 
-/// How long connecting may take, and how long a broker may be silent when an answer is due.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long connecting may take, and how long a broker may be silent before that is worth a thought.
+const SILENCE: Duration = Duration::from_secs(2);
+/// So often in a row while an answer with records is due, and it is given up.
+const SILENCES_MAX: u32 = 15;
 /// No answer is longer.
-const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The versions of requests that we speak, the oldest and the newest: topics by name, and the epochs of leaders.
-const FETCH: (i16, i16) = (11, 12);
+const FETCH: (i16, i16) = (12, 12);
 const METADATA: (i16, i16) = (7, 9);
 const API_VERSIONS: i16 = 3;
+const UNSUPPORTED_VERSION: i16 = 35;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -41,13 +44,11 @@ pub(super) enum Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Failed {
-        let why = match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("it was silent for {} s", SILENCE.as_secs())
-            }
-            _ => error.to_string(),
-        };
-        Failed::Away(why)
+        Failed::Away(if is_silence(&error) {
+            "it was silent for too long".to_owned()
+        } else {
+            error.to_string()
+        })
     }
 }
 
@@ -99,13 +100,14 @@ impl Line {
             .with_client_software_name(StrBytes::from_static_str("dockside"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         self.ask(ApiKey::ApiVersions, API_VERSIONS, &hello)?;
-        let (_, mut body) = self.answer::<ApiVersionsResponse>(API_VERSIONS)?;
+        let (_, mut body) = self.answer::<ApiVersionsResponse>(API_VERSIONS, 1, &|| {})?;
         // A broker that does not know our version answers in its oldest, which begins alike: with an error.
-        let known = match body.first_chunk() {
-            Some([0, 0]) => {
+        let known = match body.first_chunk().copied().map(i16::from_be_bytes) {
+            Some(0) => {
                 ApiVersionsResponse::decode(&mut body, API_VERSIONS).map_err(|error| strange(&error))?
             }
-            _ => ApiVersionsResponse::default(),
+            Some(UNSUPPORTED_VERSION) => ApiVersionsResponse::default(),
+            other => return Err(strange(&format!("a greeting with error {other:?}"))),
         };
         let common = |key: ApiKey, (least, most): (i16, i16)| {
             let theirs = known.api_keys.iter().find(|api| api.api_key == key as i16);
@@ -114,7 +116,7 @@ impl Line {
                 Failed::Refused(refused(
                     format!("read from {address} directly"),
                     format!(
-                        "it does not speak {key:?} {least} to {most}, which brokers from 2.4 on do; set kafka.fetch to \
+                        "it does not speak {key:?} {least} to {most}, which brokers from 2.7 on do; set kafka.fetch to \
                          \"client\""
                     ),
                 ))
@@ -133,7 +135,7 @@ impl Line {
     pub(super) fn metadata(&mut self, request: &MetadataRequest) -> Result<MetadataResponse, Failed> {
         let version = self.metadata;
         self.ask(ApiKey::Metadata, version, request)?;
-        let (_, mut body) = self.answer::<MetadataResponse>(version)?;
+        let (_, mut body) = self.answer::<MetadataResponse>(version, 1, &|| {})?;
         MetadataResponse::decode(&mut body, version).map_err(|error| strange(&error))
     }
 
@@ -143,10 +145,10 @@ impl Line {
     }
 
     /// The answer to the oldest fetch, and the memory that all its records lie in. It is used again for the next answer if it
-    /// is [given back](Line::give_back).
-    pub(super) fn fetched(&mut self) -> Result<(FetchResponse, Bytes), Failed> {
+    /// is [given back](Line::give_back). Calls `wonder` whenever the broker has been silent for a while.
+    pub(super) fn fetched(&mut self, wonder: &dyn Fn()) -> Result<(FetchResponse, Bytes), Failed> {
         let version = self.fetch;
-        let (memory, mut body) = self.answer::<FetchResponse>(version)?;
+        let (memory, mut body) = self.answer::<FetchResponse>(version, SILENCES_MAX, wonder)?;
         let response = FetchResponse::decode(&mut body, version).map_err(|error| strange(&error))?;
         Ok((response, memory))
     }
@@ -182,21 +184,25 @@ impl Line {
         Ok(())
     }
 
-    /// The memory of the oldest answer, and its body there.
-    fn answer<R: HeaderVersion>(&mut self, version: i16) -> Result<(Bytes, Bytes), Failed> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
-        let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    /// The memory of the oldest answer, and its body there. The broker may be silent so often in a row.
+    fn answer<R: HeaderVersion>(
+        &mut self,
+        version: i16,
+        silences_max: u32,
+        wonder: &dyn Fn(),
+    ) -> Result<(Bytes, Bytes), Failed> {
+        let mut answer = std::mem::take(&mut self.spare);
+        answer.clear();
+        let mut silences = silences_max;
+        self.read(4, &mut answer, &mut silences, wonder)?;
+        let length = i32::from_be_bytes(*answer.first_chunk().expect("four bytes were read"));
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > ANSWER_BYTES_MAX {
             return Err(strange(&"an answer beyond all bounds"));
         }
-        let mut answer = std::mem::take(&mut self.spare);
         answer.clear();
         answer.reserve(length);
-        (&mut self.stream).take(length as u64).read_to_end(&mut answer)?;
-        if answer.len() < length {
-            return Err(strange(&"it ended in the middle of an answer"));
-        }
+        self.read(length, &mut answer, &mut silences, wonder)?;
         let memory = Bytes::from(answer);
         let mut body = memory.clone();
         let header =
@@ -206,6 +212,44 @@ impl Line {
             return Err(strange(&"an answer to something else"));
         }
         Ok((memory, body))
+    }
+
+    /// Reads so many bytes behind those that are there.
+    fn read(
+        &mut self,
+        bytes: usize,
+        into: &mut Vec<u8>,
+        silences: &mut u32,
+        wonder: &dyn Fn(),
+    ) -> Result<(), Failed> {
+        let whole = into.len() + bytes;
+        while into.len() < whole {
+            let missing = (whole - into.len()) as u64;
+            match (&mut self.stream).take(missing).read_to_end(into) {
+                Ok(_) if into.len() < whole => {
+                    return Err(Failed::Away("it ended the connection".to_owned()));
+                }
+                Ok(_) => {}
+                // What came before the silence is kept.
+                Err(error) if is_silence(&error) && *silences > 1 => {
+                    *silences -= 1;
+                    wonder();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+impl Drop for Line {
+    /// Somebody may hold a [`Cutter`], which would keep the connection open.
+    fn drop(&mut self) {
+        drop(self.stream.shutdown(Shutdown::Both));
     }
 }
 
