@@ -135,7 +135,7 @@ pub(super) fn cpu_directly(bootstrap: &str, options: &Options) -> Result<Vec<Lin
     let mut lines = Vec::new();
     for (bar, scans_each) in DIRECT.into_iter().zip([200, 14]) {
         let scans = options.sizes.kafka_scans;
-        let (mut direct, mut client, mut counted, mut ratios) = (vec![], vec![], vec![], vec![]);
+        let (mut direct, mut client, mut counted) = (vec![], vec![], vec![]);
         for _ in 0..options.sizes.kafka_rounds {
             let stories = Stories::Plain { boxes: (scans / scans_each).max(1) };
             let written = || {
@@ -143,22 +143,28 @@ pub(super) fn cpu_directly(bootstrap: &str, options: &Options) -> Result<Vec<Lin
                 append_all(&broker, WorldConfig { stories, ..world(options, Activity::Real) })?;
                 Ok(config)
             };
-            let through_a = |config: KafkaConfig, fetch| {
-                let broker = KafkaBroker::open(&KafkaConfig { fetch, ..config })?;
-                Ok(through_a_worker(&broker, scans)?.cpu_s / figure(scans))
+            let read = |config: KafkaConfig, fetch| {
+                through_a_worker(&KafkaBroker::open(&KafkaConfig { fetch, ..config })?, scans)
             };
             let config = written()?;
-            let counting = counting_cpu_s(&config, scans)?;
-            let through_client = through_a(config, Fetch::Client)?;
-            let directly = through_a(written()?, Fetch::Direct)?;
-            ratios.push(directly / counting.max(1e-9));
-            direct.push(directly);
-            client.push(through_client);
-            counted.push(counting);
+            counted.push(counting_cpu_s(&config, scans)?);
+            client.push(read(config, Fetch::Client)?);
+            direct.push(read(written()?, Fetch::Direct)?);
         }
+        let cpu_us = |ran: &Ran| ran.cpu_s / figure(scans) * 1e6;
+        let per_s = |ran: &Ran| ran.scans_per_s;
+        let median_of =
+            |runs: &[Ran], of: &dyn Fn(&Ran) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+        let ratios: Vec<f64> = direct
+            .iter()
+            .zip(&counted)
+            .map(|(ran, counting)| cpu_us(ran) / 1e6 / counting.max(1e-9))
+            .collect();
         let detail = json!({
-            "direct_cpu_us_per_scan": rounded(median(&direct) * 1e6),
-            "client_cpu_us_per_scan": rounded(median(&client) * 1e6),
+            "direct_cpu_us_per_scan": rounded(median_of(&direct, &cpu_us)),
+            "direct_scans_per_s": median_of(&direct, &per_s).round(),
+            "client_cpu_us_per_scan": rounded(median_of(&client, &cpu_us)),
+            "client_scans_per_s": median_of(&client, &per_s).round(),
             "counting_cpu_us_per_message": rounded(median(&counted) * 1e6),
             "counting_is": COUNTING,
             "scans": scans,

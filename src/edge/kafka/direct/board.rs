@@ -227,7 +227,7 @@ impl Board {
         self.parts.get_mut(&wish.place).filter(|part| part.stamp == wish.stamp)
     }
 
-    /// The partition, if an answer of that broker counts: the worker may have sought meanwhile, or another leader have been quicker.
+    /// The partition, if an answer of that broker counts: the worker may have sought meanwhile, or another leader been quicker.
     fn asked(&mut self, wish: &Wish, broker: BrokerId) -> Option<&mut Part> {
         self.wished(wish).filter(|part| part.next == wish.next && part.is_free_for(broker))
     }
