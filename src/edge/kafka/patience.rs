@@ -19,6 +19,39 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two tries of a request, at first and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pauses between tries, each twice as long as the one before, up to the longest.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Pauses {
+    pub(super) const fn between((first, longest): (Duration, Duration)) -> Pauses {
+        Pauses { first, longest, next: first }
+    }
+
+    /// The next pause.
+    pub(super) fn take(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause
+    }
+
+    /// Begins with the first again.
+    pub(super) fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+impl Default for Pauses {
+    /// Of requests.
+    fn default() -> Pauses {
+        Pauses::between(PAUSE)
+    }
+}
+
 /// How often somebody who waits says so.
 const REMIND: Duration = Duration::from_secs(10);
 
@@ -101,7 +134,7 @@ impl Deadline {
         self,
         mut request: impl FnMut() -> Result<T, KafkaError>,
     ) -> Result<T, KafkaError> {
-        let (mut pause, longest) = PAUSE;
+        let mut pauses = Pauses::default();
         let mut reminder = Deadline::after(REMIND);
         let mut unknown = None;
         loop {
@@ -119,8 +152,7 @@ impl Deadline {
                     } else {
                         tracing::debug!(target: "kafka", "again: {}", reason(&error));
                     }
-                    std::thread::sleep(pause.min(self.left()));
-                    pause = (pause * 2).min(longest);
+                    std::thread::sleep(pauses.take().min(self.left()));
                 }
                 outcome => return outcome,
             }
@@ -175,6 +207,16 @@ fn may_pass(error: &KafkaError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let mut pauses = Pauses::default();
+        let mut taken = || (0..7).map(|_| pauses.take().as_millis()).collect::<Vec<_>>();
+        assert_eq!(taken(), [50, 100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(taken()[0], 1_000);
+        pauses.reset();
+        assert_eq!(pauses.take().as_millis(), 50);
+    }
 
     #[test]
     fn a_budget_ends() {

@@ -76,7 +76,6 @@ fn through_a_worker(broker: &KafkaBroker, scans: u64) -> Result<Ran, LogError> {
 const LOOK: Duration = Duration::from_millis(5);
 
 const NO_CPU_TIME: &str = "a system that tells the CPU time of a process (/proc)";
-const COUNTING: &str = "the bulk read of a worker, read_committed, and nothing else";
 
 /// A client counts so many messages at least, so that its CPU time can be read.
 const COUNTED: u64 = 300_000;
@@ -91,6 +90,28 @@ fn counting_cpu_s(config: &KafkaConfig, scans: u64) -> Result<f64, LogError> {
     Ok((cpu_seconds().expect("looked at by the caller") - before) / figure(scans * times))
 }
 
+/// What the first of these took, round by round, against a client that counted; all of them are in the detail.
+fn beside_counting(bar: Bar, options: &Options, runs: &[(&str, &[Ran])], counted: &[f64]) -> Line {
+    let scans = options.sizes.kafka_scans;
+    let cpu_s = |ran: &Ran| ran.cpu_s / figure(scans);
+    let ratios = runs[0].1.iter().zip(counted).map(|(ran, counting)| cpu_s(ran) / counting.max(1e-9));
+    let mut detail = json!({
+        "counting_cpu_us_per_message": rounded(median(counted) * 1e6),
+        "counting_is": "the bulk read of a worker, read_committed, and nothing else",
+        "scans": scans,
+        "partitions": PARTITIONS,
+        "workers": 1,
+        "rounds": options.sizes.kafka_rounds,
+        "machine": machine(),
+    });
+    for (name, runs) in runs {
+        let of = |of: &dyn Fn(&Ran) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+        detail[format!("{name}_cpu_us_per_scan")] = rounded(of(&cpu_s) * 1e6).into();
+        detail[format!("{name}_scans_per_s")] = of(&|ran| ran.scans_per_s).round().into();
+    }
+    bar.measured(median(&ratios.collect::<Vec<_>>()), detail)
+}
+
 pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Line>, LogError> {
     if cpu_seconds().is_none() {
         return Ok([HOT, REAL].map(|bar| bar.missing(NO_CPU_TIME)).into());
@@ -98,30 +119,15 @@ pub(super) fn cpu_per_scan(bootstrap: &str, options: &Options) -> Result<Vec<Lin
     let mut lines = Vec::new();
     for (bar, activity) in [(HOT, Activity::Hot), (REAL, Activity::Real)] {
         let scans = options.sizes.kafka_scans;
-        let (mut ours, mut theirs, mut ratios, mut rates) = (vec![], vec![], vec![], vec![]);
+        let (mut ours, mut counted) = (vec![], vec![]);
         for _ in 0..options.sizes.kafka_rounds {
             let (config, broker) = own_topics(bootstrap)?;
             append_all(&broker, world(options, activity))?;
-            let counting = counting_cpu_s(&config, scans)?;
-            let ran = through_a_worker(&broker, scans)?;
-            let working = ran.cpu_s / figure(scans);
-            ours.push(working);
-            theirs.push(counting);
-            ratios.push(working / counting.max(1e-9));
-            rates.push(ran.scans_per_s);
+            counted.push(counting_cpu_s(&config, scans)?);
+            ours.push(through_a_worker(&broker, scans)?);
         }
-        let detail = json!({
-            "dockside_cpu_us_per_scan": rounded(median(&ours) * 1e6),
-            "counting_cpu_us_per_message": rounded(median(&theirs) * 1e6),
-            "dockside_scans_per_s": median(&rates).round(),
-            "counting_is": COUNTING,
-            "scans": scans,
-            "partitions": PARTITIONS,
-            "workers": 1,
-            "rounds": options.sizes.kafka_rounds,
-            "machine": machine(),
-        });
-        lines.push(bar.measured(median(&ratios), detail));
+        let figures = [("dockside", ours.as_slice())];
+        lines.push(beside_counting(bar, options, &figures, &counted));
     }
     Ok(lines)
 }
@@ -151,29 +157,8 @@ pub(super) fn cpu_directly(bootstrap: &str, options: &Options) -> Result<Vec<Lin
             client.push(read(config, Fetch::Client)?);
             direct.push(read(written()?, Fetch::Direct)?);
         }
-        let cpu_us = |ran: &Ran| ran.cpu_s / figure(scans) * 1e6;
-        let per_s = |ran: &Ran| ran.scans_per_s;
-        let median_of =
-            |runs: &[Ran], of: &dyn Fn(&Ran) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
-        let ratios: Vec<f64> = direct
-            .iter()
-            .zip(&counted)
-            .map(|(ran, counting)| cpu_us(ran) / 1e6 / counting.max(1e-9))
-            .collect();
-        let detail = json!({
-            "direct_cpu_us_per_scan": rounded(median_of(&direct, &cpu_us)),
-            "direct_scans_per_s": median_of(&direct, &per_s).round(),
-            "client_cpu_us_per_scan": rounded(median_of(&client, &cpu_us)),
-            "client_scans_per_s": median_of(&client, &per_s).round(),
-            "counting_cpu_us_per_message": rounded(median(&counted) * 1e6),
-            "counting_is": COUNTING,
-            "scans": scans,
-            "partitions": PARTITIONS,
-            "workers": 1,
-            "rounds": options.sizes.kafka_rounds,
-            "machine": machine(),
-        });
-        lines.push(bar.measured(median(&ratios), detail));
+        let figures = [("direct", direct.as_slice()), ("client", client.as_slice())];
+        lines.push(beside_counting(bar, options, &figures, &counted));
     }
     Ok(lines)
 }

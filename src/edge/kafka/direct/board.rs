@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::super::patience::Deadline;
+use super::super::patience::{Deadline, Pauses};
 use super::batches::{Damage, Reached, Slab};
 use crate::engine::log::{LogError, Positions};
 use crate::model::{Lane, Partition};
@@ -25,8 +25,6 @@ use crate::model::{Lane, Partition};
 pub(super) const LANE_BYTES: usize = 8 * 1024 * 1024;
 /// Memory of so many slabs is kept to be used again.
 const SPARES_MAX: usize = 8;
-/// Between two tries of what went wrong, at first and at the most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// So often bytes are asked for that cannot be read, which takes some seconds.
 const DAMAGE_TRIES: u32 = 10;
 /// Who leads what is asked again after so long, even if nobody doubts it.
@@ -98,8 +96,8 @@ pub(super) struct Board {
     /// Brokers to which nothing is sent for a while.
     pauses: BTreeMap<BrokerId, Pause>,
     is_map_stale: bool,
-    /// When it was asked last.
-    map_age: Option<Deadline>,
+    /// Until when it is taken for new.
+    map_until: Option<Deadline>,
     /// How often each broker was asked.
     turns: BTreeMap<BrokerId, usize>,
     spares: Vec<Vec<u8>>,
@@ -127,7 +125,7 @@ struct Part {
 #[derive(Debug, Default)]
 struct Pause {
     until: Option<Deadline>,
-    tries: u32,
+    spans: Pauses,
 }
 
 impl Pause {
@@ -136,9 +134,7 @@ impl Pause {
     }
 
     fn lengthen(&mut self) {
-        let (first, longest) = PAUSE;
-        self.until = Some(Deadline::after((first * 2_u32.pow(self.tries.min(8))).min(longest)));
-        self.tries += 1;
+        self.until = Some(Deadline::after(self.spans.take()));
     }
 }
 
@@ -322,10 +318,10 @@ impl Board {
 
     /// Whether it is to be asked who leads what. Asking clears the doubt.
     pub(super) fn wants_map(&mut self) -> bool {
-        let is_old = !self.parts.is_empty() && self.map_age.is_none_or(Deadline::is_over);
+        let is_old = !self.parts.is_empty() && self.map_until.is_none_or(Deadline::is_over);
         let wants = std::mem::take(&mut self.is_map_stale) || self.is_leaderless() || is_old;
         if wants {
-            self.map_age = Some(Deadline::after(MAP_AGE));
+            self.map_until = Some(Deadline::after(MAP_AGE));
         }
         wants
     }
@@ -336,7 +332,7 @@ impl Board {
     }
 
     /// Who leads what is in doubt.
-    pub(super) fn has_no_map(&mut self) {
+    pub(super) fn doubt_map(&mut self) {
         self.is_map_stale = true;
     }
 

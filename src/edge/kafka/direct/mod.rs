@@ -4,8 +4,8 @@
 //! they unpack to), ends, and errors, in order per partition. Always true:
 //! - membership, committed positions and transactions stay with the client, whose consumer has the partitions, too, but paused;
 //! - what the worker sees is what the client would show it: committed records, each once, checked, in order;
-//! - there is one connection and one thread per broker that leads something of ours, and one of each that asks who does; while
-//!   an answer is unpacked, the next one is on its way;
+//! - there is one thread per broker, with a connection once it leads something of ours, and one of each that asks who leads what;
+//!   while an answer is unpacked, the next one is on its way;
 //! - dropped, it ends the connections; a thread ends when it notices.
 //!
 //! The client makes an object of each message, and frees it on another thread; that costs more than reading a scan does. Here a
@@ -35,6 +35,7 @@ use self::wire::{ANSWER_BYTES_MAX, Cutter, Failed, Line};
 use super::clients::{Bell, tell};
 use super::config::KafkaConfig;
 use super::names::{TopicNames, kafka_offset, kafka_partition, refused};
+use super::patience::Pauses;
 use super::signs::Signs;
 use crate::edge::process::locked;
 use crate::engine::log::{LogError, Positions, RecordBatch};
@@ -337,8 +338,7 @@ impl Shared {
 fn scout(shared: &Arc<Shared>) {
     let mut line = None;
     let mut turn = 0_usize;
-    let (first, longest) = ASK_AGAIN;
-    let mut pause = first;
+    let mut pauses = Pauses::between(ASK_AGAIN);
     while shared.wait_for(|board| board.wants_map().then_some(())).is_some() {
         match ask(shared, &mut line, &mut turn) {
             Ok((is_news, unknown)) => {
@@ -349,8 +349,9 @@ fn scout(shared: &Arc<Shared>) {
                     // Another broker may know more.
                     line = None;
                 }
-                let leaderless = shared.at(|board| board.is_leaderless());
-                pause = if leaderless { (pause * 2).min(longest) } else { first };
+                if !shared.at(|board| board.is_leaderless()) {
+                    pauses.reset();
+                }
             }
             Err(Failed::Refused(error)) => {
                 shared.fail(error);
@@ -359,11 +360,10 @@ fn scout(shared: &Arc<Shared>) {
             Err(Failed::Away(why)) => {
                 tell(&format!("cannot ask who leads the partitions: {why}"));
                 line = None;
-                shared.at(Board::has_no_map);
-                pause = (pause * 2).min(longest);
+                shared.at(Board::doubt_map);
             }
         }
-        if !shared.sleep(pause) {
+        if !shared.sleep(pauses.take()) {
             return;
         }
     }
@@ -447,7 +447,7 @@ fn exchange(shared: &Shared, broker: BrokerId, line: &mut Line, wishes: Wishes) 
             }
         };
         // A broker that stops may have been replaced before it is given up.
-        let (response, memory) = line.fetched(&|| shared.with(Board::has_no_map))?;
+        let (response, memory) = line.fetched(&|| shared.with(Board::doubt_map))?;
         shared.signs.fetching().answered(memory.len());
         if response.error_code != 0 {
             return Err(Failed::Away(format!("it answered with error {}", response.error_code)));
