@@ -29,7 +29,7 @@ impl Timestamp {
 
     /// This instant moved by `ms`, stopping at the ends.
     #[must_use]
-    pub fn plus_ms(self, ms: i64) -> Timestamp {
+    pub const fn plus_ms(self, ms: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(ms))
     }
 

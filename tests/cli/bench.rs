@@ -22,6 +22,7 @@ const MEASURED: &[(&str, &str, &str, &str)] = &[
     ("B2", "against DashMap<String, u64>", "x", "higher"),
     ("B3", "of the rate of random lines", "%", "higher"),
     ("B5", "hot world, one core", "x", "higher"),
+    ("growth", "scan station, few boxes against many", "x", "lower"),
     ("B12", "state bytes for each delta byte", "x", "lower"),
     ("B12", "CPU of an idle worker", "%", "lower"),
 ];
@@ -30,7 +31,7 @@ const MEASURED: &[(&str, &str, &str, &str)] = &[
 fn each_bar_has_a_line_with_its_figure() {
     let plots = tempfile::tempdir().expect("a directory");
     let dir = plots.path().to_str().expect("UTF-8");
-    let ran = bench(&["--only", "b1,B2,B3,B4,B5,B12", "--format", "ndjson", "--plots", dir]);
+    let ran = bench(&["--only", "b1,B2,B3,B4,B5,growth,B12", "--format", "ndjson", "--plots", dir]);
     let lines = ran.json_lines();
     assert_eq!(lines.len(), MEASURED.len(), "{}", ran.stdout);
     for (line, (budget, case, unit, better)) in lines.iter().zip(MEASURED) {

@@ -24,17 +24,20 @@ const SHIPMENT_STATION: Bar = Bar::at_most(Budget::B4, "shipment station", 160.0
 /// Boxes of a shipment.
 pub(super) const BOXES_EACH: u64 = 25;
 /// So many boxes between two commits.
-pub(super) const STEP_BOXES: u64 = 100_000;
+const STEP_BOXES: u64 = 100_000;
 /// How much of the available memory is used at most, in percent.
 const SHARE: u64 = 70;
 
 pub(super) const CREATED_AT: Timestamp = Timestamp(1_793_577_600_000);
+/// When the scan of each box is read.
+const SCANNED_AT: Timestamp = CREATED_AT.plus_ms(SECOND_MS);
 
 pub(super) fn lines(options: &Options) -> Vec<Line> {
     let rules = Rules::embedded();
     let sizes = &options.sizes;
     let shipments = Filled::with(sizes.boxes, &mut Shipments::new(&rules));
-    let numbers = Filled::with(sizes.numbers, &mut Numbers::new(&rules));
+    let numbers =
+        Filled::with(sizes.numbers, &mut Numbers::new(&rules, vec![vec![any_scan(&rules)]], SCANNED_AT));
     vec![line(SCAN_STATION, &numbers, 100_000_000), line(SHIPMENT_STATION, &shipments, 25_000_000)]
 }
 
@@ -54,11 +57,7 @@ impl Filled {
         let mut boxes = 0;
         // Looked at again and again: what the first boxes take says little about the rest.
         while boxes < wanted && available_bytes().zip(to_be_left).is_none_or(|(now, least)| now > least) {
-            let step = STEP_BOXES.min(wanted - boxes);
-            filling.fill(&mut stations, boxes, step);
-            stations.seal();
-            stations.commit();
-            boxes += step;
+            boxes += filling.step(&mut stations, boxes, wanted);
         }
         Filled { _kept: stations, boxes, bytes: grown(before), what: filling.what() }
     }
@@ -86,7 +85,15 @@ fn line(bar: Bar, filled: &Filled, full: u64) -> Line {
 }
 
 /// Fills a station.
-trait Filling {
+pub(super) trait Filling {
+    /// Adds the next boxes of those that are wanted, and commits them; how many.
+    fn step(&mut self, stations: &mut Stations, first: u64, wanted: u64) -> u64 {
+        let step = STEP_BOXES.min(wanted - first);
+        self.fill(stations, first, step);
+        stations.seal();
+        stations.commit();
+        step
+    }
     /// Adds `count` boxes, from number `first` on.
     fn fill(&mut self, stations: &mut Stations, first: u64, count: u64);
     /// What a box has.
@@ -112,16 +119,19 @@ pub(super) fn registration(n: u64) -> Registration {
     }
 }
 
-/// The scan station: each number registered, and scanned once.
-struct Numbers<'a> {
+/// The scan station: each number registered, and scanned.
+pub(super) struct Numbers<'a> {
     rules: &'a Rules,
-    scan: Scan,
+    /// What is known of the `n`th number is the `n`th of these, modulo.
+    known: Vec<Vec<Scan>>,
+    /// When that was read.
+    record_time: Timestamp,
     hops: HopWriter,
 }
 
 impl Numbers<'_> {
-    fn new(rules: &Rules) -> Numbers<'_> {
-        Numbers { rules, scan: any_scan(rules), hops: HopWriter::new(1) }
+    pub(super) fn new(rules: &Rules, known: Vec<Vec<Scan>>, record_time: Timestamp) -> Numbers<'_> {
+        Numbers { rules, known, record_time, hops: HopWriter::new(1) }
     }
 }
 
@@ -132,10 +142,13 @@ impl Filling for Numbers<'_> {
             let key: NumberKey = key(&number(n));
             let registration = registration(n);
             let source = Source { lane: Lane::Scans, partition: Partition(0), offset: n };
-            let scan = Scan { key: key.clone(), ..self.scan.clone() };
-            let record_time = CREATED_AT.plus_ms(SECOND_MS);
-            told.send(b"", &Hop::Register { key, registration });
-            told.send(b"", &Hop::Scan { scan, record_time, source });
+            let record_time = self.record_time;
+            told.send(b"", &Hop::Register { key: key.clone(), registration });
+            let known = usize::try_from(n).expect("64-bit") % self.known.len();
+            for scan in &self.known[known] {
+                let scan = Scan { key: key.clone(), ..scan.clone() };
+                told.send(b"", &Hop::Scan { scan, record_time, source });
+            }
         }
         let Numbers { rules, hops, .. } = self;
         told.drain(|_, bytes| {
@@ -154,12 +167,16 @@ impl Filling for Numbers<'_> {
 
 /// Some scan of a parcel under way.
 fn any_scan(rules: &Rules) -> Scan {
-    let context = Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
     let bytes = json!({"carrier": "UPS", "tracking_id": "1Z5R89390357567127", "code": "I",
         "event_time": CREATED_AT.to_string()});
-    let (bytes, record_time) = (bytes.to_string(), CREATED_AT.plus_ms(SECOND_MS));
+    decoded(rules, SCANNED_AT, bytes.to_string().as_bytes())
+}
+
+/// The scan in a message that has one.
+pub(super) fn decoded(rules: &Rules, record_time: Timestamp, message: &[u8]) -> Scan {
+    let context = Context { catalogue: &rules.catalogue, fcs: &rules.fcs, settings: &rules.settings };
     let mut decoded = None;
-    Decoder::new().decode(&context, record_time, None, bytes.as_bytes(), &mut |part| {
+    Decoder::new().decode(&context, record_time, None, message, &mut |part| {
         if let Part::Scan { scan, .. } = part {
             decoded = Some(scan);
         }

@@ -9,6 +9,7 @@
 
 mod decode;
 mod engine;
+mod growth;
 mod kafka;
 mod lookup;
 mod measure;
@@ -41,6 +42,7 @@ pub enum Budget {
     B2,
     B3,
     B5,
+    Growth,
     Scaling,
     B12,
     B6,
@@ -54,12 +56,13 @@ pub enum Budget {
 
 impl Budget {
     /// All of them.
-    pub const ALL: [Budget; 14] = [
+    pub const ALL: [Budget; 15] = [
         Budget::B4,
         Budget::B1,
         Budget::B2,
         Budget::B3,
         Budget::B5,
+        Budget::Growth,
         Budget::Scaling,
         Budget::B12,
         Budget::B6,
@@ -87,6 +90,7 @@ impl Budget {
             Budget::B10 => "B10",
             Budget::B11 => "B11",
             Budget::B12 => "B12",
+            Budget::Growth => "growth",
             Budget::Scaling => "scaling",
         }
     }
@@ -109,6 +113,7 @@ impl Budget {
             Budget::B10 => "a restart from the local copy",
             Budget::B11 => "reading the state back from Kafka",
             Budget::B12 => "bytes of state written, CPU of an idle worker",
+            Budget::Growth => "scans/s with few boxes, against many",
             Budget::Scaling => "two workers, against one",
         }
     }
@@ -237,6 +242,10 @@ pub struct Sizes {
     pub station_boxes: u64,
     /// B5, B12: scans of a world.
     pub scans: u64,
+    /// Growth: boxes that are registered, from few to many.
+    pub growth_boxes: &'static [u64],
+    /// Growth: scans of a round.
+    pub growth_scans: u64,
     /// Scaling: scans of a world. With few, beginning and ending are most of it.
     pub scaling_scans: u64,
     /// B12: how long an idle worker is watched, in seconds.
@@ -267,6 +276,8 @@ impl Sizes {
         boxes: 25_000_000,
         station_boxes: 10_000_000,
         scans: 2_000_000,
+        growth_boxes: &[1_000_000, 10_000_000, 100_000_000],
+        growth_scans: 500_000,
         scaling_scans: 2_000_000,
         idle_s: 20,
         kafka_scans: 1_000_000,
@@ -288,6 +299,8 @@ impl Sizes {
         boxes: 250_000,
         station_boxes: 1_000_000,
         scans: 200_000,
+        growth_boxes: &[100_000, 1_000_000, 4_000_000],
+        growth_scans: 100_000,
         scaling_scans: 1_000_000,
         idle_s: 4,
         kafka_scans: 100_000,
@@ -311,6 +324,8 @@ impl Sizes {
             boxes: n,
             station_boxes: n,
             scans: n,
+            growth_boxes: &[1_000, 10_000],
+            growth_scans: n.min(10_000),
             scaling_scans: n,
             idle_s: 1,
             kafka_scans: n,
@@ -343,6 +358,7 @@ pub fn run(options: &Options, audience: &mut dyn Audience) -> Result<(Vec<Line>,
             Budget::B2 => lookup::against_dashmap(options, &mut plots),
             Budget::B3 => lookup::against_memory(options),
             Budget::B5 => station::lines(options, engine::against_simplest(options, &mut plots)),
+            Budget::Growth => growth::lines(options, &mut plots),
             Budget::Scaling => engine::scaling(options, &mut plots)?,
             Budget::B12 => state::lines(options)?,
             Budget::B0 | Budget::B6 | Budget::B7 | Budget::B8 | Budget::B9 | Budget::B10 | Budget::B11 => {

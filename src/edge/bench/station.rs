@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::measure::{Duel, machine, ns_each, per_second, rounded, timed};
-use super::memory::{CREATED_AT, STEP_BOXES, registration};
-use super::tables::{key, mix, number, text};
+use super::memory::{CREATED_AT, Filling, Numbers, decoded, registration};
+use super::tables::{mix, number, text};
 use super::{Bar, Budget, Line, Options, Sizes};
 use crate::decode::Decoder;
 use crate::model::{HOUR_MS, Partition, Timestamp};
@@ -29,7 +29,9 @@ use crate::stations::{
 const BAR: Bar = Bar::at_least(Budget::B5, "hot world, one core", 6.0, "x");
 
 /// One scan in so many changes something.
-const CHANGES_ONE_IN: u64 = 10;
+pub(super) const CHANGES_ONE_IN: u64 = 10;
+/// When everything is read.
+const READ_AT: Timestamp = CREATED_AT.plus_ms(70 * HOUR_MS);
 /// Records of an epoch.
 const EPOCH: usize = 8_192;
 
@@ -89,7 +91,7 @@ fn shuffled(n: u64, boxes: u64) -> u64 {
 }
 
 /// One scan per message. Those that change something are each of another box, in each round of others again.
-fn feed(seed: u64, round: u64, scans: u64, boxes: u64) -> Vec<Vec<u8>> {
+pub(super) fn feed(seed: u64, round: u64, scans: u64, boxes: u64) -> Vec<Vec<u8>> {
     let changes = scans / CHANGES_ONE_IN;
     let message = |n: u64| {
         let dice = mix(seed ^ mix(round * scans + n));
@@ -103,6 +105,9 @@ fn feed(seed: u64, round: u64, scans: u64, boxes: u64) -> Vec<Vec<u8>> {
     };
     (0..scans / CHANGES_ONE_IN * CHANGES_ONE_IN).map(message).collect()
 }
+
+/// So many dice make each kind of [`scan`].
+const KINDS_OF_SCANS: u64 = 64;
 
 /// A scan with the optional fields that a carrier's feed has, each more or less often.
 fn scan(of: u64, milestone: &str, at: Timestamp, dice: u64) -> Vec<u8> {
@@ -135,45 +140,36 @@ fn scan(of: u64, milestone: &str, at: Timestamp, dice: u64) -> Vec<u8> {
 const KNOWN: [(&str, i64); 3] = [("PICKED_UP", 0), ("IN_TRANSIT", 1), ("IN_TRANSIT", 60)];
 
 /// Our scan station.
-struct Ours {
+pub(super) struct Ours {
     rules: Rules,
     stations: Stations,
     decoder: Decoder,
     hops: HopWriter,
     offset: u64,
-    before: u64,
+    before: (u64, u64),
 }
 
 impl Ours {
-    fn filled(boxes: u64) -> Ours {
-        let mut ours = Ours {
-            rules: Rules::embedded(),
-            stations: Stations::new(Partition(0), 1, ClockSource::Input, 0x0dd5),
-            decoder: Decoder::new(),
-            hops: HopWriter::new(1),
-            offset: 0,
-            before: 0,
+    pub(super) fn filled(boxes: u64) -> Ours {
+        let rules = Rules::embedded();
+        let mut stations = Stations::new(Partition(0), 1, ClockSource::Input, 0x0dd5);
+        let known_of = |of| {
+            KNOWN.map(|(milestone, hour)| {
+                decoded(&rules, READ_AT, &scan(of, milestone, CREATED_AT.plus_ms(hour * HOUR_MS), of))
+            })
         };
-        for first in (0..boxes).step_by(usize::try_from(STEP_BOXES).expect("64-bit")) {
-            let mut told = HopWriter::new(1);
-            for of in first..boxes.min(first + STEP_BOXES) {
-                told.send(b"", &Hop::Register { key: key(&number(of)), registration: registration(of) });
-            }
-            told.drain(|_, bytes| ours.stations.hops(&ours.rules, bytes, &mut ours.hops));
-            let known: Vec<Vec<u8>> = (first..boxes.min(first + STEP_BOXES))
-                .flat_map(|of| {
-                    KNOWN.map(|(milestone, hour)| scan(of, milestone, CREATED_AT.plus_ms(hour * HOUR_MS), of))
-                })
-                .collect();
-            ours.read(&known);
+        let mut filling =
+            Numbers::new(&rules, (0..KINDS_OF_SCANS).map(|of| known_of(of).to_vec()).collect(), READ_AT);
+        let mut filled = 0;
+        while filled < boxes {
+            filled += filling.step(&mut stations, filled, boxes);
         }
-        assert_eq!(ours.stations.gauges().numbers, boxes, "every number is in the index");
-        ours.before = ours.stations.counters().read;
-        ours
+        let before = Ours::counted(&stations);
+        Ours { rules, stations, decoder: Decoder::new(), hops: HopWriter::new(1), offset: 0, before }
     }
 
     /// How many boxes changed.
-    fn read(&mut self, feed: &[Vec<u8>]) -> u64 {
+    pub(super) fn read(&mut self, feed: &[Vec<u8>]) -> u64 {
         let mut told = 0;
         let sink: &mut RecordSink<'_> = &mut |_, _, _, _| {};
         let mut out = Documents { sink };
@@ -181,7 +177,7 @@ impl Ours {
             for value in epoch {
                 let record = InputRecord {
                     offset: self.offset,
-                    timestamp: CREATED_AT.plus_ms(70 * HOUR_MS),
+                    timestamp: READ_AT,
                     key: None,
                     value: Some(value),
                     content_type: None,
@@ -200,10 +196,17 @@ impl Ours {
         told
     }
 
-    fn assert_complete(&self, scans: u64) {
-        let counters = self.stations.counters();
-        assert_eq!(counters.read - self.before, scans, "every scan was read");
-        assert_eq!(counters.applied + counters.duplicate, counters.read, "every number is registered");
+    /// So many scans were read since it was filled, each of a box that is there.
+    pub(super) fn assert_complete(&self, scans: u64) {
+        let (read, joined) = Ours::counted(&self.stations);
+        assert_eq!(read - self.before.0, scans, "every scan was read");
+        assert_eq!(joined - self.before.1, scans, "every number is registered");
+    }
+
+    /// Scans that were read, and that joined a number.
+    fn counted(stations: &Stations) -> (u64, u64) {
+        let counters = stations.counters();
+        (counters.read, counters.applied + counters.duplicate)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::edge::problem::{Exit, Failure, Problem};
     B2   8 GiB of memory (--quick: 1 GiB)\n  \
     B3   16 GiB of memory (--quick: 2 GiB)\n  \
     B4   takes as many boxes as 70 % of the available memory hold\n  \
+    growth  16 GiB of memory for 100 M boxes (--quick: 1 GiB); with less, fewer\n  \
     B0, B6, B8, B9, B10, B11\n       \
     a broker for trying out (--bootstrap): topics are made under a prefix that begins with\n       \
     dockside-bench- and are left there\n  \
