@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::engine::log::{LogError, Outbox};
 use crate::index::SLICES;
@@ -147,6 +148,9 @@ impl Parts {
         self.full
     }
 }
+
+/// Entries that are taken over together, so that what they need of memory comes at once.
+const LOADED_TOGETHER: usize = 128;
 
 /// An image run waits for so many bytes of deltas, unless told otherwise: passing over all shipments for a handful of
 /// slices would cost more than it saves.
@@ -616,15 +620,18 @@ impl Restore {
         mut body: &[u8],
     ) -> Result<(), String> {
         let is_image = kind != StateKind::Delta;
-        for _ in 0..entries {
+        let mut wanted = SmallVec::<[_; LOADED_TOGETHER]>::new();
+        for left in (0..entries).rev() {
             let Entry { slice, key, value } = take_entry(&mut body).ok_or("its entries end early")?;
             // Of a slice that is not known only its image counts; a known one has all that its image says.
-            if self.known[usize::from(slice)] == is_image {
-                continue;
+            if self.known[usize::from(slice)] != is_image {
+                wanted.push((key, value));
+                self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
             }
-            self.stations.load(rules, format, key, value).map_err(|e| e.to_string())?;
-            self.entries += 1;
-            self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
+            if wanted.len() == LOADED_TOGETHER || left == 0 {
+                self.entries += wanted.len() as u64;
+                self.stations.load(rules, format, wanted.drain(..)).map_err(|e| e.to_string())?;
+            }
         }
         Ok(())
     }

@@ -1,25 +1,46 @@
 //! Progress in bytes: read into memory that is there, written behind other bytes.
 //!
-//! Enters: bytes that this process wrote, or has read from the state log through serde, which looks at them more closely.
-//! Leaves: progress. Always true: it reads what serde reads from the same bytes, which a test holds; once progress as large was
-//! there, no memory is asked for. Bytes that nobody wrote are a broken invariant.
+//! Enters: bytes. Leaves: progress, and whether it was progress. Always true: it reads what serde reads from the same bytes,
+//! which a test holds, or says that it does not; once progress as large was there, no memory is asked for. To whoever reads bytes
+//! of this process, bytes that nobody wrote are a broken invariant; in a state log they are an error.
 
-use super::layout::WORDS_INLINE;
 use super::marks::{Marks, PlacedSpan, Sighting, Span};
 use super::progress::Progress;
 use super::words::Words;
 use crate::model::{EventTime, FcId, Milestone, ScanId};
 
-/// Reads what postcard wrote, value by value.
+/// Reads what postcard wrote, value by value. Once the bytes are none that it wrote, all that follows is zero and empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    is_bad: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Begins with the first of these bytes.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes }
+        Reader { bytes, is_bad: false }
+    }
+
+    /// Whether all so far was as postcard writes it.
+    #[inline]
+    pub fn is_good(&self) -> bool {
+        !self.is_bad
+    }
+
+    /// Notes that what was read cannot have been written.
+    #[cold]
+    pub fn refuse(&mut self) {
+        (self.bytes, self.is_bad) = (&[], true);
+    }
+
+    /// What is there, or a note that it cannot have been written.
+    #[inline]
+    pub fn some<T>(&mut self, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.refuse();
+        }
+        value
     }
 
     /// What was not read yet.
@@ -30,7 +51,10 @@ impl<'a> Reader<'a> {
     /// A byte, or the tag of an option.
     #[inline]
     pub fn byte(&mut self) -> u8 {
-        let (first, rest) = self.bytes.split_first().expect(WRITTEN);
+        let Some((first, rest)) = self.bytes.split_first() else {
+            self.refuse();
+            return 0;
+        };
         self.bytes = rest;
         *first
     }
@@ -38,7 +62,11 @@ impl<'a> Reader<'a> {
     /// Whether something is so, or is there.
     #[inline]
     pub fn is_set(&mut self) -> bool {
-        self.byte() != 0
+        let byte = self.byte();
+        if byte > 1 {
+            self.refuse();
+        }
+        byte == 1
     }
 
     /// A whole number: seven bits a byte, the lowest first, the last byte without its top bit.
@@ -64,18 +92,30 @@ impl<'a> Reader<'a> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte();
+            if shift == 63 && byte > 1 {
+                break;
+            }
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return number;
             }
         }
-        panic!("{WRITTEN}");
+        self.refuse();
+        0
     }
 
     /// A whole number of 32 bits, or of a variant.
     #[inline]
     pub fn small(&mut self) -> u32 {
-        u32::try_from(self.number()).expect(WRITTEN)
+        let number = u32::try_from(self.number()).ok();
+        self.some(number).unwrap_or(0)
+    }
+
+    /// A whole number of 16 bits.
+    #[inline]
+    pub fn half(&mut self) -> u16 {
+        let number = u16::try_from(self.number()).ok();
+        self.some(number).unwrap_or(0)
     }
 
     /// A whole number with a sign.
@@ -85,16 +125,29 @@ impl<'a> Reader<'a> {
         (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
     }
 
-    /// A length.
+    /// A length, of things that take a byte at least.
     #[inline]
     pub fn length(&mut self) -> usize {
-        self.small() as usize
+        let length = self.small() as usize;
+        if length > self.bytes.len() {
+            self.refuse();
+            return 0;
+        }
+        length
+    }
+
+    /// One of a list, by its number.
+    #[inline]
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        let number = self.small() as usize;
+        self.some(all.get(number).copied())
     }
 
     /// A text.
     #[inline]
     pub fn text(&mut self) -> &'a str {
-        std::str::from_utf8(self.skipped()).expect(WRITTEN)
+        let text = std::str::from_utf8(self.skipped()).ok();
+        self.some(text).unwrap_or("")
     }
 
     /// Passes over a text.
@@ -106,22 +159,35 @@ impl<'a> Reader<'a> {
     #[inline]
     fn skipped(&mut self) -> &'a [u8] {
         let length = self.length();
-        let (text, rest) = self.bytes.split_at_checked(length).expect(WRITTEN);
+        let (text, rest) = self.bytes.split_at(length);
         self.bytes = rest;
         text
     }
 }
-
-const WRITTEN: &str = "packed bytes are those that were written";
 
 /// Memory of marks that are not there now.
 #[derive(Debug, Default)]
 pub struct Spare(Option<Box<Marks>>);
 
 impl Spare {
-    /// Reads progress in place of what it was.
+    /// Reads progress in place of what it was, as this process wrote it.
     #[inline]
     pub fn read(&mut self, progress: &mut Progress, reader: &mut Reader<'_>) {
+        self.read_parts(progress, reader);
+        assert!(reader.is_good(), "packed progress is what was written");
+    }
+
+    /// The same from a state log; the reader says whether it is progress that scans could have made.
+    #[inline]
+    pub fn read_logged(&mut self, progress: &mut Progress, reader: &mut Reader<'_>) {
+        self.read_parts(progress, reader);
+        if !progress.is_sound() {
+            reader.refuse();
+        }
+    }
+
+    #[inline]
+    fn read_parts(&mut self, progress: &mut Progress, reader: &mut Reader<'_>) {
         let (words, marks) = progress.parts_mut();
         read_words(words, reader);
         if reader.is_set() {
@@ -132,13 +198,18 @@ impl Spare {
     }
 }
 
-fn read_words(words: &mut Words<WORDS_INLINE>, reader: &mut Reader<'_>) {
-    let present = reader.number();
-    let count = reader.length();
+/// Reads a row of words in place of what it was.
+#[inline]
+pub(super) fn read_words<const N: usize>(words: &mut Words<N>, reader: &mut Reader<'_>) {
+    let (mut present, mut count) = (reader.number(), reader.length());
+    if count != present.count_ones() as usize {
+        reader.refuse();
+        (present, count) = (0, 0);
+    }
     let mut base = 0;
     words.refill(present, count, |number| {
-        let distance = i32::try_from(reader.signed()).expect(WRITTEN).cast_unsigned();
-        let word = distance.wrapping_add(base);
+        let distance = i32::try_from(reader.signed()).ok();
+        let word = reader.some(distance).unwrap_or(0).cast_unsigned().wrapping_add(base);
         if number == 0 {
             base = word;
         }
@@ -150,14 +221,14 @@ fn read_marks(marks: &mut Marks, reader: &mut Reader<'_>) {
     let (spans, sightings, retracted) = marks.lists_mut();
     spans.clear();
     for _ in 0..reader.length() {
-        let (milestone, place) = (milestone(reader), place(reader));
+        let (Some(milestone), Some(place)) = (milestone(reader), place(reader)) else { return };
         let span = Span { first: EventTime(reader.small()), last: EventTime(reader.small()) };
         spans.push(PlacedSpan { milestone, place, span });
     }
     sightings.clear();
     for _ in 0..reader.length() {
-        let milestone = milestone(reader);
-        let place = reader.is_set().then(|| place(reader));
+        let Some(milestone) = milestone(reader) else { return };
+        let place = if reader.is_set() { place(reader) } else { None };
         let (at, id) = (EventTime(reader.small()), ScanId(reader.number()));
         sightings.push(Sighting { milestone, place, at, id });
     }
@@ -167,12 +238,13 @@ fn read_marks(marks: &mut Marks, reader: &mut Reader<'_>) {
     }
 }
 
-fn milestone(reader: &mut Reader<'_>) -> Milestone {
-    Milestone::ALL[reader.length()]
+pub(super) fn milestone(reader: &mut Reader<'_>) -> Option<Milestone> {
+    reader.one_of(&Milestone::ALL)
 }
 
-fn place(reader: &mut Reader<'_>) -> FcId {
-    FcId::parse(reader.text()).expect(WRITTEN)
+fn place(reader: &mut Reader<'_>) -> Option<FcId> {
+    let place = FcId::parse(reader.text());
+    reader.some(place)
 }
 
 #[cfg(test)]

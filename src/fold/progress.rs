@@ -368,7 +368,7 @@ impl Progress {
     }
 
     /// Whether scans could have made this: it is looked at when progress is read.
-    fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         let all_or_none = |positions: &[u32]| {
             let some = positions.iter().filter(|p| self.words.has(**p)).count();
             some == 0 || some == positions.len()

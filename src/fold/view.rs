@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::marks::Span;
+use super::packed::{Reader, milestone, read_words};
 use super::progress::{Appointment, Progress};
 use super::words::Words;
 use crate::model::{EventTime, FcId, Flag, FlagSet, Milestone, SECOND_MS, Timestamp};
@@ -112,6 +113,15 @@ pub struct View {
 impl View {
     /// What a box shows that was never scanned.
     pub const EMPTY: View = View { times: Words::EMPTY, flags: FlagSet::EMPTY, current: None };
+
+    /// Reads a view from a state log; the reader says whether it is one.
+    pub fn read(reader: &mut Reader<'_>) -> View {
+        let mut view = View::EMPTY;
+        read_words(&mut view.times, reader);
+        view.flags = FlagSet::from_bits(reader.half());
+        view.current = if reader.is_set() { milestone(reader) } else { None };
+        view
+    }
 
     /// The time of a shown milestone; of the side ones only active ones are shown.
     pub fn at(&self, milestone: Milestone) -> Option<EventTime> {

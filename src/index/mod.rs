@@ -68,13 +68,17 @@ struct Entry<V> {
 }
 
 /// A key as the table knows it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Hashed {
     /// None: it does not fit.
     packed: Option<Packed>,
     slice: u16,
     hash: u32,
 }
+
+/// A key whose lines are on their way into the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked(Hashed);
 
 /// A key on its way to its slot.
 #[derive(Clone, Copy)]
@@ -185,7 +189,22 @@ impl<V> Index<V> {
     where
         V: Default,
     {
+        let asked = Asked(self.hashed(key));
+        self.reach_asked(key, asked)
+    }
+
+    /// Asks for the lines in which a key is, or would be: whoever asks for many before the first is reached waits for one.
+    pub fn ask(&self, key: &NumberKey) -> Asked {
         let hashed = self.hashed(key);
+        self.query(hashed).at.prefetch();
+        Asked(hashed)
+    }
+
+    /// As [`Index::reach`], for a key that was asked for.
+    pub fn reach_asked(&mut self, key: &NumberKey, Asked(hashed): Asked) -> (Slot, bool)
+    where
+        V: Default,
+    {
         match self.find(&self.query(hashed), key) {
             Some(slot) => (slot, false),
             None => (self.add(hashed, key.clone(), V::default()), true),

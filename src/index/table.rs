@@ -249,7 +249,9 @@ impl<const LINES: usize> Table<LINES> {
         slice.lines.iter().chain(segments).flat_map(|line| line.entries().map(|(_, slot)| slot))
     }
 
-    /// Makes room where a hash found none.
+    /// Makes room where a hash found none. Apart from adding, which would have to make room for a segment on the stack too.
+    #[cold]
+    #[inline(never)]
     fn grow(&mut self, slice: u16, hash: u32) {
         let extra_lines = &mut self.extra_lines;
         let mut taken_out = |lines: &[Line], depth| {

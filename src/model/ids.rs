@@ -85,11 +85,12 @@ pub struct TrackingNumber(CompactString);
 impl TrackingNumber {
     /// Takes text that is canonical already. Panics when it cannot be: empty, over 64 bytes or not printable ASCII.
     pub fn from_canonical(text: &str) -> Self {
-        assert!(
-            !text.is_empty() && text.len() <= ID_CHARS_MAX && text.bytes().all(|b| (0x20..0x7f).contains(&b)),
-            "not a canonical tracking number: {text:?}"
-        );
-        Self(CompactString::new(text))
+        Self::canonical(text).unwrap_or_else(|| panic!("not a canonical tracking number: {text:?}"))
+    }
+
+    /// The same; none when it cannot be.
+    pub(crate) fn canonical(text: &str) -> Option<Self> {
+        (!text.is_empty() && is_short_and_plain(text)).then(|| Self(CompactString::new(text)))
     }
 
     /// The canonical text.

@@ -143,6 +143,11 @@ impl FlagSet {
     /// No flag.
     pub const EMPTY: FlagSet = FlagSet(0);
 
+    /// The set with a bit for each flag, as it is written.
+    pub(crate) fn from_bits(bits: u16) -> FlagSet {
+        FlagSet(bits)
+    }
+
     /// The set of one flag.
     pub fn of(flag: Flag) -> FlagSet {
         FlagSet(1 << flag as u16)

@@ -11,6 +11,7 @@
 
 mod clock;
 mod counters;
+mod entities;
 mod feeds;
 mod format;
 mod hop;
@@ -27,10 +28,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
-use smallvec::SmallVec;
 
 pub use self::clock::{ClockSource, StreamClock};
 pub use self::counters::{Counters, FeedCounts};
+pub use self::entities::{BadEntity, EntityKey};
 pub use self::feeds::Feed;
 use self::feeds::Feeds as CarrierFeeds;
 pub use self::format::StateFormat;
@@ -46,10 +47,9 @@ pub use self::unknown::{CODES_MAX, UnknownCode, UnknownCodes};
 use crate::carriers::Catalogue;
 use crate::decode::{self, CommandRecord, Decoder, Feeds, Rejection};
 use crate::fold::Progress;
-use crate::index::{slice_of, slice_of_key};
 use crate::model::{
-    AccountId, CarrierId, DeadLetterReason, Fcs, Lane, Level, NumberKey, Partition, Settings, ShipmentId,
-    Source, Timestamp, Topic, partition_of,
+    CarrierId, DeadLetterReason, Fcs, Lane, Level, NumberKey, Partition, Settings, Source, Timestamp, Topic,
+    partition_of,
 };
 
 /// What the rules need to know of the world: the catalogue, the FCs and the settings.
@@ -283,74 +283,6 @@ impl Gauges {
         // Every partition keeps the gates of all accounts.
         self.gates = self.gates.max(other.gates);
     }
-}
-
-/// An entity of the state log: its kind and key as bytes, and the slice that it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityKey {
-    /// The slice: a fixed hash range of the keys.
-    pub slice: u16,
-    /// Kind and key.
-    pub bytes: SmallVec<[u8; 64]>,
-}
-
-const KIND_NUMBER: u8 = b'N';
-const KIND_SHIPMENT_HEAD: u8 = b'H';
-const KIND_SHIPMENT_ANSWERS: u8 = b'R';
-const KIND_SHIPMENT_UNIT: u8 = b'U';
-const KIND_LEDGER: u8 = b'L';
-const KIND_GATE: u8 = b'G';
-const KIND_FEED: u8 = b'F';
-const KIND_COUNTERS: u8 = b'C';
-
-fn key_bytes(kind: u8, key: &impl serde::Serialize) -> SmallVec<[u8; 64]> {
-    postcard::to_extend(key, SmallVec::from_slice(&[kind])).expect("a key always serialises into memory")
-}
-
-fn number_key(key: &NumberKey) -> EntityKey {
-    EntityKey { slice: slice_of_key(key), bytes: key_bytes(KIND_NUMBER, key) }
-}
-
-fn shipment_key(id: &ShipmentId, part: Part) -> EntityKey {
-    let kind = match part {
-        Part::Head => KIND_SHIPMENT_HEAD,
-        Part::Answers => KIND_SHIPMENT_ANSWERS,
-        Part::Unit(_) => KIND_SHIPMENT_UNIT,
-    };
-    let mut bytes = key_bytes(kind, id);
-    if let Part::Unit(no) = part {
-        bytes.extend_from_slice(&no.0.to_be_bytes());
-    }
-    EntityKey { slice: slice_of(id.as_str().as_bytes()), bytes }
-}
-
-fn ledger_key(key: &LedgerKey) -> EntityKey {
-    EntityKey { slice: slice_of_ledger(key), bytes: key_bytes(KIND_LEDGER, key) }
-}
-
-fn gate_key(account: &AccountId) -> EntityKey {
-    EntityKey { slice: slice_of(account.as_str().as_bytes()), bytes: key_bytes(KIND_GATE, account) }
-}
-
-fn feed_key(carrier: CarrierId) -> EntityKey {
-    EntityKey { slice: slice_of(&[carrier.0]), bytes: key_bytes(KIND_FEED, &carrier) }
-}
-
-fn slice_of_ledger(key: &LedgerKey) -> u16 {
-    match key {
-        LedgerKey::Arrivals(arrival) => slice_of(arrival.fc.as_str().as_bytes()),
-        LedgerKey::Account(account) => slice_of(account.as_str().as_bytes()),
-    }
-}
-
-/// Bytes of the state log that no version of this program wrote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an entity of kind {kind:?} in the state log can't be read: {why}")]
-pub struct BadEntity {
-    /// The kind byte, as a character.
-    pub kind: char,
-    /// What was wrong.
-    pub why: String,
 }
 
 impl Stations {
@@ -675,90 +607,6 @@ impl Stations {
             || self.ledger.is_touched()
             || self.feeds.is_touched()
             || self.counters != self.counters_before
-    }
-
-    /// The after-images of all entities that this epoch touched; none: gone.
-    pub fn delta(&self, format: StateFormat, mut sink: impl FnMut(EntityKey, Option<&[u8]>)) {
-        self.scan.delta(|key, bytes| sink(number_key(key), bytes));
-        self.shipment.delta(|id, part, bytes| sink(shipment_key(id, part), bytes));
-        self.shipment.gates_delta(|account, bytes| sink(gate_key(account), bytes));
-        self.ledger.delta(|key, bytes| sink(ledger_key(key), bytes));
-        self.feeds.delta(|carrier, bytes| sink(feed_key(carrier), bytes));
-        if self.counters != self.counters_before {
-            self.write_counters(format, &mut sink);
-        }
-    }
-
-    fn write_counters(&self, format: StateFormat, sink: &mut impl FnMut(EntityKey, Option<&[u8]>)) {
-        let bytes = self.counters.to_bytes(format);
-        sink(EntityKey { slice: slice_of(b""), bytes: SmallVec::from_slice(&[KIND_COUNTERS]) }, Some(&bytes));
-    }
-
-    /// All entities of these slices.
-    pub fn image(
-        &self,
-        format: StateFormat,
-        slices: Range<u16>,
-        mut sink: impl FnMut(EntityKey, Option<&[u8]>),
-    ) {
-        for slice in slices.clone() {
-            self.scan.image(slice, |key, bytes| sink(number_key(key), Some(bytes)));
-        }
-        let here = |id: &ShipmentId| slices.contains(&slice_of(id.as_str().as_bytes()));
-        self.shipment.image(here, |id, part, bytes| sink(shipment_key(id, part), bytes));
-        let here = |account: &AccountId| slices.contains(&slice_of(account.as_str().as_bytes()));
-        self.shipment.gates_image(here, |account, bytes| sink(gate_key(account), bytes));
-        let here = |carrier: CarrierId| slices.contains(&slice_of(&[carrier.0]));
-        self.feeds.image(here, |carrier, bytes| sink(feed_key(carrier), bytes));
-        let here = |key: &LedgerKey| slices.contains(&slice_of_ledger(key));
-        self.ledger.image(here, |key, bytes| sink(ledger_key(key), bytes));
-        if slices.contains(&slice_of(b"")) {
-            self.write_counters(format, &mut sink);
-        }
-    }
-
-    /// Takes over an entity from the state log.
-    pub fn load(
-        &mut self,
-        rules: &Rules,
-        format: StateFormat,
-        key: &[u8],
-        bytes: Option<&[u8]>,
-    ) -> Result<(), BadEntity> {
-        let (kind, rest) = key.split_first().map_or((0, key), |(kind, rest)| (*kind, rest));
-        let bad = |e: postcard::Error| BadEntity { kind: char::from(kind), why: e.to_string() };
-        match kind {
-            KIND_NUMBER => {
-                self.scan.load(rules, postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
-            }
-            KIND_SHIPMENT_HEAD | KIND_SHIPMENT_ANSWERS | KIND_SHIPMENT_UNIT => {
-                let (id, rest) = postcard::take_from_bytes::<ShipmentId>(rest).map_err(bad)?;
-                let part = match kind {
-                    KIND_SHIPMENT_HEAD => Part::Head,
-                    KIND_SHIPMENT_ANSWERS => Part::Answers,
-                    _ => {
-                        let no: [u8; 4] =
-                            rest.try_into().map_err(|_| bad(postcard::Error::DeserializeUnexpectedEnd))?;
-                        Part::Unit(UnitNo(u32::from_be_bytes(no)))
-                    }
-                };
-                self.shipment.load(id, part, bytes).map_err(bad)
-            }
-            KIND_LEDGER => self.ledger.load(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
-            KIND_GATE => {
-                self.shipment.load_gate(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad)
-            }
-            KIND_FEED => self.feeds.load(postcard::from_bytes(rest).map_err(bad)?, bytes).map_err(bad),
-            KIND_COUNTERS => {
-                self.counters = Counters::from_bytes(format, bytes.unwrap_or_default()).map_err(bad)?;
-                self.counters_before = self.counters.clone();
-                Ok(())
-            }
-            _ => Err(BadEntity {
-                kind: char::from(kind),
-                why: "a newer version may have written it".to_owned(),
-            }),
-        }
     }
 
     /// The state log was read to its end.

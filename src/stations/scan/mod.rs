@@ -28,7 +28,7 @@ use super::timers::Timers;
 use super::undo::Images;
 use super::{Counters, Rules};
 use crate::fold::{Interval, Progress, Reader, Spare, View, view};
-use crate::index::{Cell, Cells, Index, Slot};
+use crate::index::{Asked, Cell, Cells, Index, Slot};
 use crate::model::{
     DeadLetterReason, EventTime, Ignored, NumberKey, Scan, Settings, ShipmentId, Source, Timestamp,
 };
@@ -127,6 +127,8 @@ pub struct ScanStation {
     slots: Vec<Option<Slot>>,
     /// Where scans are tried: memory that stays.
     tried: Progress,
+    /// Where numbers of a state log are read: memory that stays.
+    logged: Number,
     spare: Spare,
     /// Where numbers are packed.
     packed: Vec<u8>,
@@ -147,6 +149,7 @@ impl ScanStation {
             settling: 1,
             slots: Vec::new(),
             tried: Progress::default(),
+            logged: Number::default(),
             spare: Spare::default(),
             packed: Vec::new(),
         }
@@ -607,11 +610,17 @@ impl ScanStation {
         }
     }
 
+    /// Asks for where a number is, or would be, that [`ScanStation::load`] takes over a little later.
+    pub fn ask(&self, key: &NumberKey) -> Asked {
+        self.index.ask(key)
+    }
+
     /// Takes over a number from the state log; none: it is gone.
     pub fn load(
         &mut self,
         rules: &Rules,
         key: NumberKey,
+        asked: Asked,
         bytes: Option<&[u8]>,
     ) -> Result<(), postcard::Error> {
         let Some(bytes) = bytes else {
@@ -621,12 +630,16 @@ impl ScanStation {
             }
             return Ok(());
         };
-        let number = Number::from_log(bytes)?;
-        let (slot, _) = self.index.reach(&key);
-        self.put_packed(slot, &number, number.packed_of(bytes));
-        self.flag(slot, QUEUED, false);
-        self.queue(slot, number.due(rules), key);
-        Ok(())
+        let mut number = std::mem::take(&mut self.logged);
+        let read = number.read_logged(bytes, &mut self.spare);
+        if read.is_ok() {
+            let (slot, _) = self.index.reach_asked(&key, asked);
+            self.put_packed(slot, &number, number.packed_of(bytes));
+            self.flag(slot, QUEUED, false);
+            self.queue(slot, number.due(rules), key);
+        }
+        self.logged = number;
+        read
     }
 
     /// Ends the open epoch.

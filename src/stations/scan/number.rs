@@ -92,18 +92,20 @@ pub(super) const PLAIN_END: [u8; 4] = [0, 0, 1, 0];
 
 const WRITTEN: &str = "packed bytes are those that were written";
 
-fn registration(reader: &mut Reader<'_>) -> Registration {
-    Registration {
-        shipment: ShipmentId::parse(reader.text()).expect(WRITTEN),
+/// None: it cannot have been written.
+fn registration(reader: &mut Reader<'_>) -> Option<Registration> {
+    let read = Registration {
+        shipment: ShipmentId::parse(reader.text())?,
         unit: UnitNo(reader.small()),
         from: Timestamp(reader.signed()),
         to: reader.is_set().then(|| Timestamp(reader.signed())),
-        fc: FcId::parse(reader.text()).expect(WRITTEN),
+        fc: FcId::parse(reader.text())?,
         entered_at: Timestamp(reader.signed()),
         generation: reader.small(),
         retired: reader.is_set(),
         cancelled: reader.is_set(),
-    }
+    };
+    reader.is_good().then_some(read)
 }
 
 /// How a number stands towards a scan.
@@ -142,14 +144,25 @@ impl Standing {
         }
         let serves =
             |first: usize| boxes[first].to.is_none() && interval(boxes[first..].iter().copied()).contains(at);
+        assert!(reader.is_good(), "{WRITTEN}");
         if (0..boxes.len()).any(serves) { Standing::Serving } else { Standing::Ended }
     }
 }
 
 impl Number {
-    /// Reads what a state log has.
-    pub(super) fn from_log(bytes: &[u8]) -> Result<Number, postcard::Error> {
-        postcard::from_bytes(bytes)
+    /// Reads what a state log has, in place of what it was.
+    pub(super) fn read_logged(&mut self, bytes: &[u8], spare: &mut Spare) -> Result<(), postcard::Error> {
+        let mut reader = Reader::new(bytes);
+        spare.read_logged(&mut self.progress, &mut reader);
+        let is_read = reader.is_good() && self.read_registrations(&mut reader) && self.read_end(&mut reader);
+        if !is_read || !reader.rest().is_empty() {
+            // What is wrong with it, if it is not merely unusual.
+            *self = Number::default();
+            let (number, rest) = postcard::take_from_bytes(bytes)?;
+            *self = number;
+            return if rest.is_empty() { Ok(()) } else { Err(postcard::Error::DeserializeBadEncoding) };
+        }
+        Ok(())
     }
 
     /// Reads what [`Number::pack`] wrote, in place of what it was; gives back the bytes behind the progress.
@@ -179,18 +192,36 @@ impl Number {
         is_known
     }
 
+    /// What stands behind the progress of packed bytes.
     fn read_rest(&mut self, mut reader: Reader<'_>) {
-        self.registrations.clear();
-        for _ in 0..reader.length() {
-            self.registrations.push(registration(&mut reader));
-        }
+        let has_all = self.read_registrations(&mut reader);
         if reader.rest().is_empty() {
             reader = Reader::new(&PLAIN_END);
         }
+        assert!(has_all && self.read_end(&mut reader), "{WRITTEN}");
+    }
+
+    /// Whether they are registrations.
+    fn read_registrations(&mut self, reader: &mut Reader<'_>) -> bool {
+        self.registrations.clear();
+        for _ in 0..reader.length() {
+            let Some(registration) = registration(reader) else { return false };
+            self.registrations.push(registration);
+        }
+        reader.is_good()
+    }
+
+    /// Reads what is behind the registrations; whether it is that.
+    fn read_end(&mut self, reader: &mut Reader<'_>) -> bool {
         self.parked = reader.small();
         self.last_record_time = Timestamp(reader.signed());
         self.known = reader.is_set();
-        self.former = reader.is_set().then(|| postcard::from_bytes(reader.rest()).expect(WRITTEN));
+        self.former = None;
+        if reader.is_set() {
+            let Ok((former, rest)) = postcard::take_from_bytes(reader.rest()) else { return false };
+            (self.former, *reader) = (Some(former), Reader::new(rest));
+        }
+        reader.is_good()
     }
 
     /// The bytes of a number that differs from another in its progress only; `rest` are the bytes of that one behind it.
@@ -318,6 +349,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{CarrierId, Effect, FlagSet, Milestone, NumberKey, Scan, ScanId, TrackingNumber};
 
     fn registrations() -> impl Strategy<Value = Registration> {
         let time = || (0..12_i64).prop_map(|second| Timestamp(second * 1_000));
@@ -375,7 +407,8 @@ mod tests {
                 prop_assert_eq!(&read, number);
                 let end = if number.is_plain() { &PLAIN_END[..] } else { &[] };
                 let logged = [&packed, end].concat();
-                prop_assert_eq!(&Number::from_log(&logged).expect("it is read"), number);
+                prop_assert_eq!(read.read_logged(&logged, &mut spare), Ok(()));
+                prop_assert_eq!(&read, number);
                 prop_assert_eq!(&postcard::to_stdvec(number).expect("it is written"), &logged);
                 prop_assert_eq!(number.packed_of(&logged), &packed[..]);
                 prop_assert_eq!(&Number::pack_with(&number.progress, rest(&packed), vec![1]), &packed);
@@ -394,6 +427,49 @@ mod tests {
                 prop_assert_eq!(read, wanted);
                 let is_after_floor = number.progress.floor().is_none_or(|floor| EventTime(at) >= floor);
                 prop_assert!(!number.stands() || !is_after_floor || read == Standing::Serving);
+            }
+        }
+    }
+
+    /// What scans of all milestones leave, some of them at a place, some taken back.
+    fn progress() -> impl Strategy<Value = Progress> {
+        let scan = (0..Milestone::ALL.len(), 1_000..1_020_u32, any::<bool>(), any::<bool>(), 0..30_u64);
+        vec(scan, 0..12).prop_map(|scans| {
+            let mut progress = Progress::default();
+            for (milestone, at, has_place, has_eta, taken_back) in scans {
+                progress.join_scan(&Scan {
+                    key: NumberKey { number: TrackingNumber::from_canonical("1Z"), carrier: CarrierId(1) },
+                    effect: Effect { milestone: Some(Milestone::ALL[milestone]), flags: FlagSet::EMPTY },
+                    code_known: true,
+                    event_time: EventTime(at),
+                    place: has_place.then(|| FcId::parse("ICT2").expect("an ID")),
+                    id: ScanId(u64::from(at)),
+                    eta: has_eta.then_some(EventTime(at + 7)),
+                    appointment: None,
+                    retracts: (taken_back < 20).then_some(ScanId(1_000 + taken_back)).into_iter().collect(),
+                });
+            }
+            progress
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_read_as_serde_reads_it(
+            before in numbers(), number in numbers(), progress in progress(),
+            harm in option::of((any::<usize>(), any::<u8>()))
+        ) {
+            let (mut read, mut spare) = (before, Spare::default());
+            let number = Number { progress, ..number };
+            let mut bytes = postcard::to_stdvec(&number).expect("serialises");
+            if let Some((at, byte)) = harm {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            let wanted = postcard::take_from_bytes::<Number>(&bytes);
+            match read.read_logged(&bytes, &mut spare) {
+                Ok(()) => prop_assert_eq!(Ok((read, &[][..])), wanted),
+                Err(why) => prop_assert!(wanted.is_err() || wanted.is_ok_and(|(_, rest)| !rest.is_empty()), "{}", why),
             }
         }
     }

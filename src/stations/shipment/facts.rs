@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::fold::View;
+use crate::fold::{Reader, View};
 use crate::model::{
     AccountId, BoxId, CarrierId, CommandId, CommandKind, CommandRemark, EventTime, FcId, Mode, Outcome,
     ProblemKind, ShipmentId, Stage, Status, Timestamp, TrackingNumber, Validation, Window,
@@ -24,6 +24,17 @@ pub(crate) struct Tracking {
     pub(crate) entered_at: Timestamp,
     /// Since when the unit has had a number without interruption.
     pub(crate) tracked_since: Timestamp,
+}
+
+impl Tracking {
+    fn read(reader: &mut Reader<'_>) -> Option<Tracking> {
+        Some(Tracking {
+            number: TrackingNumber::canonical(reader.text())?,
+            validation: reader.one_of(&[Validation::Valid, Validation::NotSupported])?,
+            entered_at: Timestamp(reader.signed()),
+            tracked_since: Timestamp(reader.signed()),
+        })
+    }
 }
 
 /// A box, or the PRO of a freight shipment.
@@ -58,6 +69,29 @@ impl Unit {
         let generation = EventTime::from_timestamp(entry).map_or(0, |second| second.0);
         let (view, conflict) = (View::EMPTY, None);
         Unit { no, box_id, units, weight_g, tracking: None, generation, view, conflict, epoch }
+    }
+
+    /// Reads what a state log has.
+    pub(crate) fn from_log(bytes: &[u8]) -> Result<Unit, postcard::Error> {
+        // By hand what nearly all are; the rest, and what is wrong with it, by serde.
+        Unit::read(&mut Reader::new(bytes)).map_or_else(|| postcard::from_bytes(bytes), Ok)
+    }
+
+    /// None: it has a conflict, or cannot have been written.
+    fn read(reader: &mut Reader<'_>) -> Option<Unit> {
+        let unit = Unit {
+            no: UnitNo(reader.small()),
+            box_id: if reader.is_set() { Some(BoxId::parse(reader.text())?) } else { None },
+            units: reader.small(),
+            weight_g: reader.small(),
+            tracking: if reader.is_set() { Some(Tracking::read(reader)?) } else { None },
+            generation: reader.small(),
+            view: View::read(reader),
+            conflict: None,
+            epoch: 0,
+        };
+        let has_conflict = reader.is_set();
+        (reader.is_good() && !has_conflict).then_some(unit)
     }
 }
 
@@ -218,5 +252,81 @@ impl Shipment {
     pub(crate) fn is_tracked(&self) -> bool {
         let units = self.deciding();
         !units.is_empty() && units.iter().all(|unit| unit.tracking.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fold::{Interval, Progress, view};
+    use crate::model::{CarrierId, Effect, Flag, Milestone, NumberKey, Scan, ScanId};
+
+    fn views() -> impl Strategy<Value = View> {
+        let scan = (0..Milestone::ALL.len(), 0..Flag::ALL.len(), 1_000..90_000_u32, any::<bool>());
+        proptest::collection::vec(scan, 0..9).prop_map(|scans| {
+            let mut progress = Progress::default();
+            for (milestone, flag, at, has_eta) in scans {
+                progress.join_scan(&Scan {
+                    key: NumberKey { number: TrackingNumber::from_canonical("1Z"), carrier: CarrierId(1) },
+                    effect: Effect {
+                        milestone: Some(Milestone::ALL[milestone]),
+                        flags: crate::model::FlagSet::of(Flag::ALL[flag]),
+                    },
+                    code_known: true,
+                    event_time: EventTime(at),
+                    place: None,
+                    id: ScanId(u64::from(at)),
+                    eta: has_eta.then_some(EventTime(at + 7)),
+                    appointment: None,
+                    retracts: SmallVec::new(),
+                });
+            }
+            let always = Interval { from: Timestamp(0), to: None };
+            view(&progress, always, &FcId::parse("ICT2").expect("an ID"))
+        })
+    }
+
+    fn units() -> impl Strategy<Value = Unit> {
+        let facts = (any::<u32>(), option::of("[ -~]{1,64}|é{1,9}"), any::<u32>(), any::<u32>());
+        let number = ("[0-9A-Z]{1,64}", any::<bool>(), any::<i64>(), any::<i64>());
+        let conflict = option::weighted(0.2, (any::<i64>(), option::of(any::<i64>())));
+        (facts, option::of(number), any::<u32>(), views(), conflict).prop_map(
+            |((no, box_id, units, weight_g), number, generation, view, conflict)| Unit {
+                no: UnitNo(no),
+                box_id: box_id.map(|id| BoxId::parse(&id).expect("an ID")),
+                units,
+                weight_g,
+                tracking: number.map(|(number, is_valid, entered_at, tracked_since)| Tracking {
+                    number: TrackingNumber::from_canonical(&number),
+                    validation: if is_valid { Validation::Valid } else { Validation::NotSupported },
+                    entered_at: Timestamp(entered_at),
+                    tracked_since: Timestamp(tracked_since),
+                }),
+                generation,
+                view,
+                conflict: conflict.map(|(opened, ended)| {
+                    Box::new(Conflict { opened: Timestamp(opened), ended: ended.map(Timestamp) })
+                }),
+                epoch: 0,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_unit_is_read_as_serde_reads_it(unit in units(), harm in option::of((any::<usize>(), any::<u8>()))) {
+            let mut bytes = postcard::to_stdvec(&unit).expect("serialises");
+            if let Some((at, byte)) = harm {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            } else {
+                let by_hand = Unit::read(&mut Reader::new(&bytes));
+                prop_assert_eq!(by_hand.is_some(), unit.conflict.is_none());
+            }
+            prop_assert_eq!(Unit::from_log(&bytes), postcard::from_bytes(&bytes));
+        }
     }
 }

@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::derive::derive;
 use super::facts::{Answer, Head, Shipment, Unit};
 use super::{ShipmentStation, flush_due};
@@ -36,9 +39,18 @@ pub(super) enum Image {
     Retired(Box<Shipment>),
 }
 
-/// Parts of a shipment while the state log is read.
-#[derive(Debug, Default)]
+/// Shipments while the state log is read.
+#[derive(Debug)]
 pub(super) struct Loading {
+    shipments: Vec<(ShipmentId, Parts)>,
+    places: HashMap<ShipmentId, usize, FixedState>,
+    /// The one that was asked for last: the parts of a shipment stand together.
+    last: usize,
+}
+
+/// Parts of one of them.
+#[derive(Debug, Default)]
+struct Parts {
     head: Option<Box<Head>>,
     answers: VecDeque<Answer>,
     /// In the order of their numbers, in which they also stand in an image.
@@ -46,6 +58,31 @@ pub(super) struct Loading {
 }
 
 impl Loading {
+    pub(super) fn new(secret: u64) -> Loading {
+        let places = HashMap::with_hasher(FixedState::with_seed(secret));
+        Loading { shipments: Vec::new(), places, last: 0 }
+    }
+
+    /// The parts so far; none: it is no ID.
+    fn parts(&mut self, id: &str) -> Option<&mut Parts> {
+        if self.shipments.get(self.last).is_none_or(|(last, _)| last.as_str() != id) {
+            let id = ShipmentId::parse(id)?;
+            let shipments = &mut self.shipments;
+            self.last = *self.places.entry(id).or_insert_with_key(|id| {
+                shipments.push((id.clone(), Parts::default()));
+                shipments.len() - 1
+            });
+        }
+        Some(&mut self.shipments[self.last].1)
+    }
+
+    fn take(&mut self) -> Vec<(ShipmentId, Parts)> {
+        (self.places, self.last) = (HashMap::with_hasher(self.places.hasher().clone()), 0);
+        std::mem::take(&mut self.shipments)
+    }
+}
+
+impl Parts {
     fn put(&mut self, unit: Unit) {
         if self.units.last().is_none_or(|last| last.no < unit.no) {
             if self.units.is_empty() {
@@ -154,26 +191,26 @@ impl ShipmentStation {
     }
 
     /// Takes over a part from the state log; none: it is gone. [`ShipmentStation::loaded`] ends it.
-    pub fn load(&mut self, id: ShipmentId, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
-        let loading = self.loading.entry(id).or_default();
+    pub fn load(&mut self, id: &str, part: Part, bytes: Option<&[u8]>) -> Result<(), postcard::Error> {
+        let parts = self.loading.parts(id).ok_or(postcard::Error::DeserializeBadEncoding)?;
         match (part, bytes) {
-            (Part::Head, Some(bytes)) => loading.head = Some(Box::new(postcard::from_bytes(bytes)?)),
-            (Part::Head, None) => loading.head = None,
-            (Part::Answers, Some(bytes)) => loading.answers = postcard::from_bytes(bytes)?,
-            (Part::Answers, None) => loading.answers.clear(),
-            (Part::Unit(_), Some(bytes)) => loading.put(postcard::from_bytes(bytes)?),
-            (Part::Unit(no), None) => loading.drop_unit(no),
+            (Part::Head, Some(bytes)) => parts.head = Some(Box::new(postcard::from_bytes(bytes)?)),
+            (Part::Head, None) => parts.head = None,
+            (Part::Answers, Some(bytes)) => parts.answers = postcard::from_bytes(bytes)?,
+            (Part::Answers, None) => parts.answers.clear(),
+            (Part::Unit(_), Some(bytes)) => parts.put(Unit::from_log(bytes)?),
+            (Part::Unit(no), None) => parts.drop_unit(no),
         }
         Ok(())
     }
 
     /// All parts are here: puts the shipments together, and rebuilds totals and timers.
     pub fn loaded(&mut self, rules: &Rules) {
-        let loading = std::mem::take(&mut self.loading);
-        self.shipments.reserve(loading.len());
-        for (id, loading) in loading {
-            let Some(head) = loading.head else { continue };
-            let mut boxes = loading.units;
+        let loaded = self.loading.take();
+        self.shipments.reserve(loaded.len());
+        for (id, parts) in loaded {
+            let Some(head) = parts.head else { continue };
+            let mut boxes = parts.units;
             let freight = boxes.pop_if(|last| last.no == UnitNo::FREIGHT);
             boxes.shrink_to_fit();
             let shipment = Box::new(Shipment {
@@ -181,7 +218,7 @@ impl ShipmentStation {
                 head: *head,
                 boxes,
                 freight,
-                answers: loading.answers,
+                answers: parts.answers,
                 head_epoch: 0,
                 answers_epoch: 0,
                 marked: 0,

@@ -112,7 +112,7 @@ pub struct ShipmentStation {
     sources: MilestoneSources,
     drafts: Drafts,
     days: Days,
-    loading: HashMap<ShipmentId, Loading, FixedState>,
+    loading: Loading,
 }
 
 impl ShipmentStation {
@@ -138,7 +138,7 @@ impl ShipmentStation {
             sources: MilestoneSources::new(secret),
             drafts: Drafts::default(),
             days: Days::default(),
-            loading: HashMap::with_hasher(FixedState::with_seed(secret)),
+            loading: Loading::new(secret),
         }
     }
 
