@@ -649,7 +649,8 @@ impl Restore {
             )));
         }
         let clock = self.last.as_ref().map_or(StreamClock::new(self.source), |last| last.clock.clone());
-        self.stations.loaded(rules, clock.taken_over(self.source));
+        let loaded = self.stations.loaded(rules, clock.taken_over(self.source));
+        loaded.map_err(|why| self.refused(&why.to_string()))?;
         self.roll.slice_bytes = self.bytes.div_ceil(u64::from(SLICES));
         Ok(Recovered {
             stations: self.stations,

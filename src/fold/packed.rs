@@ -146,18 +146,19 @@ impl<'a> Reader<'a> {
     /// A text.
     #[inline]
     pub fn text(&mut self) -> &'a str {
-        let text = std::str::from_utf8(self.skipped()).ok();
+        let text = std::str::from_utf8(self.piece()).ok();
         self.some(text).unwrap_or("")
     }
 
     /// Passes over a text.
     #[inline]
     pub fn skip_text(&mut self) {
-        self.skipped();
+        self.piece();
     }
 
+    /// A length, and as many bytes.
     #[inline]
-    fn skipped(&mut self) -> &'a [u8] {
+    pub fn piece(&mut self) -> &'a [u8] {
         let length = self.length();
         let (text, rest) = self.bytes.split_at(length);
         self.bytes = rest;

@@ -59,6 +59,8 @@ pub struct Settings {
     pub accounts_max: u64,
     /// How many totals of an FC, a day and a mode a partition keeps.
     pub arrivals_max: u64,
+    /// How many boxes a partition keeps unpacked, about, beside those of shipments in use.
+    pub open_boxes_max: u64,
     /// R24: how long a feed may be silent while boxes wait for it.
     pub feed_gap_ms: i64,
 }
@@ -92,6 +94,7 @@ impl Default for Settings {
             require_acknowledgement: false,
             accounts_max: 1_000_000,
             arrivals_max: 1_000_000,
+            open_boxes_max: 100_000,
             feed_gap_ms: DAY_MS,
         }
     }

@@ -79,6 +79,13 @@ pub struct BadEntity {
     pub why: String,
 }
 
+impl BadEntity {
+    /// What was wrong with a part of a shipment.
+    pub(super) fn of_shipment(why: postcard::Error) -> BadEntity {
+        bad(KIND_SHIPMENT_HEAD, &why)
+    }
+}
+
 /// A number that is taken over: its key, where it will be, and what it is.
 type AskedNumber<'e> = (NumberKey, Asked, Option<&'e [u8]>);
 

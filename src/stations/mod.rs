@@ -255,6 +255,8 @@ pub struct Gauges {
     pub shipments: u64,
     /// Their boxes.
     pub boxes: u64,
+    /// Of these, how many are not packed, about: the bound, beside those in use, is `open_boxes_max`.
+    pub boxes_open: u64,
     /// Accounts that have a record here: the bound is `accounts_max`.
     pub accounts: u64,
     /// Of these, how many are `ELEVATED` and `CRITICAL`.
@@ -276,6 +278,7 @@ impl Gauges {
         self.numbers += other.numbers;
         self.shipments += other.shipments;
         self.boxes += other.boxes;
+        self.boxes_open += other.boxes_open;
         self.accounts += other.accounts;
         self.accounts_elevated += other.accounts_elevated;
         self.accounts_critical += other.accounts_critical;
@@ -325,6 +328,7 @@ impl Stations {
             numbers: self.scan.len() as u64,
             shipments: self.shipment.len() as u64,
             boxes: self.shipment.boxes(),
+            boxes_open: self.shipment.boxes_open(),
             accounts: self.ledger.accounts() as u64,
             accounts_elevated: self.ledger.at_level(Level::Elevated),
             accounts_critical: self.ledger.at_level(Level::Critical),
@@ -610,10 +614,11 @@ impl Stations {
     }
 
     /// The state log was read to its end.
-    pub fn loaded(&mut self, rules: &Rules, clock: StreamClock) {
-        self.shipment.loaded(rules);
+    pub fn loaded(&mut self, rules: &Rules, clock: StreamClock) -> Result<(), BadEntity> {
+        self.shipment.loaded(rules).map_err(BadEntity::of_shipment)?;
         self.clock = clock.clone();
         self.clock_before = clock;
+        Ok(())
     }
 
     /// Ends the open epoch, which can still be taken back until [`Stations::commit`]; the next one may begin meanwhile.

@@ -296,7 +296,9 @@ pub(crate) fn snapshot(stations: &Stations) -> Snapshot {
         });
     }
     let counters = stations.counters().clone();
-    Snapshot { image, counters, clock: stations.clock().clone(), gauges: stations.gauges() }
+    // Which shipments are packed is no part of what is known.
+    let gauges = Gauges { boxes_open: 0, ..stations.gauges() };
+    Snapshot { image, counters, clock: stations.clock().clone(), gauges }
 }
 
 /// Reads a state log back; what is wrong with it, if anything.

@@ -51,7 +51,7 @@ fn finish(driver: &mut Driver<'_>, cuts: &[Cut]) {
     }
 }
 
-/// Every other world lets shipments go soon, and has room for few parked numbers.
+/// Every other world lets shipments go soon, and has room for few parked numbers and few open boxes.
 fn rules(seed: u64) -> Rules {
     let rules = Rules::embedded();
     if seed.is_multiple_of(2) {
@@ -64,6 +64,7 @@ fn rules(seed: u64) -> Rules {
         escalate_ms: DAY_MS,
         park_numbers_max: 3,
         park_bytes_max: 1_000,
+        open_boxes_max: 3,
         ..rules.settings.clone()
     };
     Rules { settings, ..rules }

@@ -345,6 +345,7 @@ impl Reader<'_> {
             require_acknowledgement: self.boolean("rules.require_acknowledgement"),
             accounts_max: self.integer("rules.accounts_max", 1_000..=1 << 32),
             arrivals_max: self.integer("rules.arrivals_max", 1_000..=1 << 32),
+            open_boxes_max: self.integer("rules.open_boxes_max", 0..=1 << 32),
             strict_blanks: self.boolean("rules.strict_blanks"),
             strict_fcs: self.boolean("rules.strict_fcs"),
             park_bytes_max: self.integer("rules.park_bytes_max", 1 << 20..=1 << 40),

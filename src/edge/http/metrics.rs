@@ -200,6 +200,7 @@ fn held(shown: &[Shown], page: &mut Page) {
         ("dockside_parked_bytes", "Memory of numbers that nobody has registered, about.", held.parked_bytes),
         ("dockside_shipments", "Shipments in memory.", held.shipments),
         ("dockside_boxes", "Their boxes.", held.boxes),
+        ("dockside_boxes_open", "Boxes of shipments that are not packed, about.", held.boxes_open),
         ("dockside_numbers", "Tracking numbers in memory.", held.numbers),
         ("dockside_arrivals", "Totals of an FC, a day and a mode.", held.arrivals),
         ("dockside_gates", "Accounts that may not create shipments, now or soon.", held.gates),

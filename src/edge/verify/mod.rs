@@ -247,7 +247,7 @@ impl<B: Broker> Reading<'_, B> {
                 if let Some(books) = &mut self.books {
                     books.add(stations.counters());
                 }
-                stations.shipments().told().for_each(|told| self.versions.told(&told));
+                stations.shipments().told(|told| self.versions.told(told));
             }
             Err(error) => {
                 self.books = None;

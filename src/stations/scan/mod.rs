@@ -525,9 +525,13 @@ impl ScanStation {
         if number.parked > 0 {
             self.parked.add(cell.len());
         }
-        self.flag(slot, PARKED, number.parked > 0);
-        self.flag(slot, STANDS, number.stands());
-        self.flag(slot, PLAIN, number.is_plain());
+        let flag = |flag, is_set| if is_set { flag } else { 0 };
+        cell.set_owner(
+            cell.owner() & QUEUED
+                | flag(PARKED, number.parked > 0)
+                | flag(STANDS, number.stands())
+                | flag(PLAIN, number.is_plain()),
+        );
     }
 
     /// The slot of a number that is about to change.

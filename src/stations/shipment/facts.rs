@@ -202,7 +202,7 @@ pub(crate) struct Shipment {
     pub(crate) head: Head,
     pub(crate) boxes: Vec<Unit>,
     /// The PRO; only for freight.
-    pub(crate) freight: Option<Unit>,
+    pub(crate) freight: Option<Box<Unit>>,
     pub(crate) answers: VecDeque<Answer>,
     /// The epochs that touched head and answers last; of this process only, as are the following.
     pub(crate) head_epoch: u64,
@@ -211,15 +211,49 @@ pub(crate) struct Shipment {
     pub(crate) marked: u64,
     /// The earliest entry of the timer queue.
     pub(crate) queued: Timestamp,
+    /// The tidying of the shelf before it was used last.
+    pub(crate) used: u64,
+    /// Which opening of the shelf it is.
+    pub(crate) opened: u64,
 }
 
 impl Shipment {
+    /// One that this process has not touched yet.
+    pub(crate) fn new(
+        id: ShipmentId,
+        head: Head,
+        boxes: Vec<Unit>,
+        freight: Option<Box<Unit>>,
+        answers: VecDeque<Answer>,
+    ) -> Shipment {
+        let queued = Timestamp::MAX;
+        let (head_epoch, answers_epoch, marked, used, opened) = (0, 0, 0, 0, 0);
+        Shipment {
+            id,
+            head,
+            boxes,
+            freight,
+            answers,
+            head_epoch,
+            answers_epoch,
+            marked,
+            queued,
+            used,
+            opened,
+        }
+    }
+
     /// The units whose views decide: the PRO for freight, the boxes otherwise.
     pub(crate) fn deciding(&self) -> &[Unit] {
         match &self.freight {
-            Some(freight) => std::slice::from_ref(freight),
+            Some(freight) => std::slice::from_ref(&**freight),
             None => &self.boxes,
         }
+    }
+
+    /// All units, in the order of their numbers.
+    pub(crate) fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.boxes.iter().chain(self.freight.as_deref())
     }
 
     /// What a box shows: its own view, or the PRO's.
@@ -232,14 +266,14 @@ impl Shipment {
 
     pub(crate) fn unit(&self, no: UnitNo) -> Option<&Unit> {
         if no == UnitNo::FREIGHT {
-            return self.freight.as_ref();
+            return self.freight.as_deref();
         }
         self.boxes.binary_search_by_key(&no, |unit| unit.no).ok().map(|at| &self.boxes[at])
     }
 
     pub(crate) fn unit_mut(&mut self, no: UnitNo) -> Option<&mut Unit> {
         if no == UnitNo::FREIGHT {
-            return self.freight.as_mut();
+            return self.freight.as_deref_mut();
         }
         self.boxes.binary_search_by_key(&no, |unit| unit.no).ok().map(|at| &mut self.boxes[at])
     }
@@ -256,13 +290,13 @@ impl Shipment {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
     use crate::fold::{Interval, Progress, view};
-    use crate::model::{CarrierId, Effect, Flag, Milestone, NumberKey, Scan, ScanId};
+    use crate::model::{Effect, Flag, Milestone, NumberKey, Scan, ScanId};
 
     fn views() -> impl Strategy<Value = View> {
         let scan = (0..Milestone::ALL.len(), 0..Flag::ALL.len(), 1_000..90_000_u32, any::<bool>());
@@ -313,6 +347,64 @@ mod tests {
                 epoch: 0,
             },
         )
+    }
+
+    /// Shipments as a state log has them.
+    pub(in super::super) fn shipments(id: &'static str) -> impl Strategy<Value = Shipment> {
+        let units = proptest::collection::btree_map(0..u32::MAX, units(), 0..4);
+        let answer =
+            ("[a-z]{1,9}", any::<i64>(), option::of(any::<u64>())).prop_map(|(id, entry, version)| Answer {
+                command_id: CommandId::parse(&id).expect("an ID"),
+                entry: Timestamp(entry),
+                kind: CommandKind::ConfirmReady,
+                outcome: Outcome::Accepted,
+                errors: Vec::new(),
+                warnings: Vec::new(),
+                version,
+            });
+        let answers = proptest::collection::vec(answer, 0..3);
+        (units, option::of(units_of_freight()), answers, any::<i64>(), option::of(0..2_usize)).prop_map(
+            move |(units, freight, answers, at, status)| {
+                let status = status.map(|at| [Status::ReadyToShip, Status::Shipped][at]);
+                let next_unit = units.keys().next_back().map_or(0, |no| no + 1);
+                let head = Head {
+                    account: AccountId::parse("A1").expect("an ID"),
+                    fc: FcId::parse("ICT2").expect("an ID"),
+                    mode: Mode::Spd,
+                    carrier: CarrierId(1),
+                    carrier_name: None,
+                    partnered: false,
+                    pallets: 0,
+                    window: None,
+                    cross_border: false,
+                    need_by: None,
+                    created_at: Timestamp(at),
+                    confirmed_at: None,
+                    bill_of_lading: None,
+                    reports: SmallVec::new(),
+                    cancelled_at: None,
+                    frozen: Vec::new(),
+                    acknowledged: Vec::new(),
+                    floor_since: None,
+                    entered_until: Timestamp(at),
+                    as_of: Timestamp(at),
+                    next_unit,
+                    life_end: None,
+                    contributed: SmallVec::new(),
+                    verdict: None,
+                    waiting: (CarrierId(1), 0),
+                    published: Published { status, ..Published::default() },
+                    dirty_since: None,
+                };
+                let boxes = units.into_iter().map(|(no, unit)| Unit { no: UnitNo(no), ..unit }).collect();
+                let id = ShipmentId::parse(id).expect("an ID");
+                Shipment::new(id, head, boxes, freight.map(Box::new), answers.into())
+            },
+        )
+    }
+
+    fn units_of_freight() -> impl Strategy<Value = Unit> {
+        units().prop_map(|unit| Unit { no: UnitNo::FREIGHT, ..unit })
     }
 
     proptest! {

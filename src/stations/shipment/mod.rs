@@ -15,12 +15,12 @@ mod derive;
 mod facts;
 mod gates;
 mod keep;
+mod loading;
 mod publish;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use self::commands::{Change, Decision, NewNumber, Situation, decide, decide_unknown};
@@ -30,8 +30,10 @@ use self::facts::{
 };
 use self::gates::Gates;
 pub use self::keep::Part;
-use self::keep::{Image, Loading, keep_answers, keep_head, keep_unit};
+use self::keep::{Image, keep_answers, keep_head, keep_unit};
+use self::loading::Loading;
 use self::publish::{Drafts, MilestoneSources};
+use self::shelf::Shelf;
 use super::hop::{
     ArrivalKey, Conflict, Gate, Hop, HopWriter, Registration, SOURCES_MAX, Sources, Subtotal, UnitNo,
     Verdicts,
@@ -90,8 +92,7 @@ pub struct Told<'a> {
 #[derive(Debug)]
 pub struct ShipmentStation {
     partition: Partition,
-    /// Each in memory of its own: a table that grows moves pointers.
-    shipments: HashMap<ShipmentId, Box<Shipment>, FixedState>,
+    shipments: Shelf,
     /// Boxes of all shipments.
     boxes: u64,
     undo: Undo<Image>,
@@ -120,7 +121,7 @@ impl ShipmentStation {
     pub fn new(partition: Partition, secret: u64) -> ShipmentStation {
         ShipmentStation {
             partition,
-            shipments: HashMap::with_hasher(FixedState::with_seed(secret)),
+            shipments: Shelf::new(secret),
             boxes: 0,
             undo: Undo::default(),
             epoch: 1,
@@ -143,17 +144,17 @@ impl ShipmentStation {
     }
 
     /// What consumers were told last of each shipment, in no order.
-    pub fn told(&self) -> impl Iterator<Item = Told<'_>> {
-        self.shipments.values().map(|shipment| {
+    pub fn told(&self, mut each: impl FnMut(&Told<'_>)) {
+        for id in self.shipments.ids() {
+            let shipment = self.shipments.see(id).expect("one of them");
             let published = &shipment.head.published;
-            let plan_fc = published.plan_fc.as_ref();
-            Told {
-                shipment: &shipment.id,
+            each(&Told {
+                shipment: id,
                 version: published.version,
                 plan_version: published.plan_version,
-                plan_fc,
-            }
-        })
+                plan_fc: published.plan_fc.as_ref(),
+            });
+        }
     }
 
     /// How many shipments are known.
@@ -166,6 +167,11 @@ impl ShipmentStation {
         self.boxes
     }
 
+    /// Of these, how many are not packed, about.
+    pub fn boxes_open(&self) -> u64 {
+        self.shipments.open_boxes()
+    }
+
     /// Whether no shipment is known.
     pub fn is_empty(&self) -> bool {
         self.shipments.is_empty()
@@ -174,10 +180,8 @@ impl ShipmentStation {
     /// Shipments by the status that consumers saw last.
     pub fn by_status(&self) -> BTreeMap<Status, u64> {
         let mut counts = BTreeMap::new();
-        for shipment in self.shipments.values() {
-            if let Some(status) = shipment.head.published.status {
-                *counts.entry(status).or_default() += 1;
-            }
+        for status in self.shipments.statuses() {
+            *counts.entry(status).or_default() += 1;
         }
         counts
     }
@@ -222,7 +226,7 @@ impl ShipmentStation {
             version: None,
         };
         let change = decision.change.unwrap_or(Change::Nothing);
-        if command.dry_run || (rejected && !self.shipments.contains_key(id)) {
+        if command.dry_run || (rejected && !self.shipments.contains(id)) {
             let version = self.shipments.get(id).map_or(0, |shipment| shipment.head.published.version);
             let answer = Box::new(Answer { version: Some(version), ..answer });
             self.answers.push(PendingAnswer::Passing { shipment: id.clone(), answer });
@@ -235,7 +239,7 @@ impl ShipmentStation {
                 if command.kind == CommandKind::ReportReceiving { Cause::Receiving } else { Cause::Command };
             self.mark(id, cause, Some(source));
         }
-        let shipment = self.shipments.get_mut(id).expect("created or known");
+        let shipment = self.shipments.get(id).expect("created or known");
         keep_answers(&mut self.undo, self.epoch, shipment);
         shipment.answers.push_back(answer);
         // An answer that waits for its version is not forgotten before it was given.
@@ -274,11 +278,11 @@ impl ShipmentStation {
         if let Change::Create { carrier, fields, numbers } = change {
             let shipment = new_shipment(id, carrier, *fields, entry, self.epoch);
             self.boxes += shipment.boxes.len() as u64;
-            self.shipments.insert(id.clone(), Box::new(shipment));
+            self.shipments.insert(Box::new(shipment));
             self.undo.push(Image::Created(id.clone()));
             self.renumber(rules, hops, id, numbers, entry);
         } else {
-            let shipment = self.shipments.get_mut(id).expect("an accepted change is of a known shipment");
+            let shipment = self.shipments.get(id).expect("an accepted change is of a known shipment");
             keep_head(&mut self.undo, self.epoch, shipment);
             let head = &mut shipment.head;
             head.entered_until = head.entered_until.max(entry);
@@ -368,7 +372,7 @@ impl ShipmentStation {
 
     /// R13: what a command finds or makes shipped stays shipped.
     fn raise_floor(&mut self, rules: &Rules, id: &ShipmentId, before: Status, entry: Timestamp) {
-        let shipment = self.shipments.get_mut(id).expect("just changed");
+        let shipment = self.shipments.get(id).expect("just changed");
         let head = &shipment.head;
         if head.floor_since.is_some() || head.confirmed_at.is_none() || head.cancelled_at.is_some() {
             return;
@@ -392,7 +396,7 @@ impl ShipmentStation {
         numbers: Vec<(UnitNo, NewNumber)>,
         entry: Timestamp,
     ) {
-        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let shipment = self.shipments.get(id).expect("a known shipment");
         let carrier = shipment.head.carrier;
         // First all removals, so that a swap finds every number free.
         for (no, number) in &numbers {
@@ -437,7 +441,7 @@ impl ShipmentStation {
 
     /// Tells the index what all registrations are now; `anew` when they show something else from now on.
     fn announce(&mut self, rules: &Rules, hops: &mut HopWriter, id: &ShipmentId, anew: bool) {
-        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let shipment = self.shipments.get(id).expect("a known shipment");
         let numbers: Vec<UnitNo> =
             shipment.deciding().iter().filter(|unit| unit.tracking.is_some()).map(|unit| unit.no).collect();
         for no in numbers {
@@ -473,7 +477,7 @@ impl ShipmentStation {
         shown: Shown,
         sources: &Sources,
     ) {
-        let Some(shipment) = self.shipments.get_mut(id) else { return };
+        let Some(shipment) = self.shipments.get(id) else { return };
         let Shown { view, conflict } = shown;
         let conflict = conflict.map(Box::new);
         let current = shipment.unit(no).is_some_and(|unit| {
@@ -514,7 +518,7 @@ impl ShipmentStation {
     /// Lets everything happen that is due at `now`.
     pub fn fire(&mut self, rules: &Rules, now: Timestamp) {
         while let Some((_, id)) = self.timers.pop_due(now) {
-            let Some(shipment) = self.shipments.get_mut(&id) else { continue };
+            let Some(shipment) = self.shipments.get(&id) else { continue };
             shipment.queued = Timestamp::MAX;
             let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
             if derived.due <= now {
@@ -533,7 +537,7 @@ impl ShipmentStation {
     }
 
     fn queue(&mut self, id: &ShipmentId, due: Timestamp) {
-        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let shipment = self.shipments.get(id).expect("a known shipment");
         if due < shipment.queued {
             shipment.queued = due;
             self.timers.push(due, id.clone());
@@ -541,7 +545,7 @@ impl ShipmentStation {
     }
 
     fn mark(&mut self, id: &ShipmentId, cause: Cause, source: Option<Source>) {
-        let shipment = self.shipments.get_mut(id).expect("a known shipment");
+        let shipment = self.shipments.get(id).expect("a known shipment");
         if shipment.marked != self.settling {
             shipment.marked = self.settling;
             self.marked.push(id.clone());
@@ -562,7 +566,7 @@ impl ShipmentStation {
     /// of a life that moves to another time in the past would be lifted for a moment, and show what it hides.
     fn derive_until(&mut self, rules: &Rules, id: &ShipmentId, stream_time: Timestamp) -> Derived {
         loop {
-            let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
+            let shipment = self.shipments.get(id).expect("a marked shipment is known");
             let derived = derive(shipment, &rules.settings, &rules.fcs, &mut self.days);
             if derived.due > stream_time {
                 return derived;
@@ -579,7 +583,7 @@ impl ShipmentStation {
         marked.sort_unstable();
         for id in &marked {
             let derived = self.derive_until(rules, id, stream_time);
-            let shipment = self.shipments.get_mut(id).expect("a marked shipment is known");
+            let shipment = self.shipments.get(id).expect("a marked shipment is known");
             let head = &shipment.head;
             let (judged, waiting) = (judged(&derived), waiting(shipment, derived.status));
             let life_moved = derived.life_end != head.life_end;
@@ -604,7 +608,7 @@ impl ShipmentStation {
                     self.announce(rules, hops, id, false);
                 }
             }
-            let shipment = self.shipments.get_mut(id).expect("still known");
+            let shipment = self.shipments.get(id).expect("still known");
             if shipment.head.dirty_since.is_none() {
                 keep_head(&mut self.undo, self.epoch, shipment);
                 shipment.head.dirty_since = Some(stream_time);
@@ -753,7 +757,7 @@ fn new_shipment(
         .map(|(no, new)| Unit::new(UnitNo(no), Some(new.box_id), new.units, new.weight_g, entry, epoch))
         .collect();
     let is_freight = fields.mode.is_freight();
-    let freight = is_freight.then(|| Unit::new(UnitNo::FREIGHT, None, 0, 0, entry, epoch));
+    let freight = is_freight.then(|| Box::new(Unit::new(UnitNo::FREIGHT, None, 0, 0, entry, epoch)));
     let head = Head {
         account: fields.account,
         fc: fields.fc,
@@ -783,15 +787,6 @@ fn new_shipment(
         published: Published::default(),
         dirty_since: None,
     };
-    Shipment {
-        id: id.clone(),
-        head,
-        boxes,
-        freight,
-        answers: VecDeque::new(),
-        head_epoch: epoch,
-        answers_epoch: epoch,
-        marked: 0,
-        queued: Timestamp::MAX,
-    }
+    let shipment = Shipment::new(id.clone(), head, boxes, freight, VecDeque::new());
+    Shipment { head_epoch: epoch, answers_epoch: epoch, ..shipment }
 }

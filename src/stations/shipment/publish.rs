@@ -163,6 +163,8 @@ fn flag_names(flags: FlagSet) -> Vec<&'static str> {
     flags.iter().map(Flag::name).collect()
 }
 
+const KNOWN: &str = "a pending shipment is known";
+
 impl ShipmentStation {
     /// Writes what changed since the last publishing.
     pub fn publish(&mut self, rules: &Rules, stream_time: Timestamp, out: &mut Documents<'_>) {
@@ -173,12 +175,12 @@ impl ShipmentStation {
         for (id, Pending { derived, cause, sources, at_once }) in &pending {
             let derived = derived.as_ref().expect("settled before it is published");
             if derived.retired {
-                take_back(&self.shipments[id], &mut drafts);
+                take_back(self.shipments.get(id).expect(KNOWN), &mut drafts);
                 retired.push(id);
                 continue;
             }
             self.publish_shipment(rules, stream_time, id, derived, *cause, sources, *at_once, &mut drafts);
-            let flush = flush_due(&self.shipments[id], rules);
+            let flush = flush_due(self.shipments.get(id).expect(KNOWN), rules);
             self.queue(id, flush);
         }
         for answer in std::mem::take(&mut self.answers) {
@@ -189,11 +191,13 @@ impl ShipmentStation {
         }
         drafts.send(out);
         self.drafts = drafts;
+        self.shipments.tidy(rules.settings.open_boxes_max, self.epoch);
     }
 
     /// The document of a shipment as it is now: its pages, each as `shipments` has it; none if it is not known.
     pub fn describe(&self, rules: &Rules, id: &ShipmentId) -> Vec<serde_json::Value> {
-        let Some(shipment) = self.shipments.get(id) else { return Vec::new() };
+        let Some(shipment) = self.shipments.see(id) else { return Vec::new() };
+        let shipment = &*shipment;
         let derived = derive(shipment, &rules.settings, &rules.fcs, &mut Days::default());
         let version = shipment.head.published.version;
         let problems = problem_ids(shipment, &derived);
@@ -205,7 +209,7 @@ impl ShipmentStation {
         let (id, answer) = match &pending {
             PendingAnswer::Passing { shipment, answer } => (shipment, &**answer),
             PendingAnswer::Kept { shipment, command_id } => {
-                let known = self.shipments.get_mut(shipment).expect("it keeps its answers");
+                let known = self.shipments.get(shipment).expect("it keeps its answers");
                 let version = known.head.published.version;
                 let at = known.answers.iter().rposition(|answer| answer.command_id == *command_id);
                 let at = at.expect("an answer is kept until it is given");
@@ -213,7 +217,7 @@ impl ShipmentStation {
                     keep_answers(&mut self.undo, self.epoch, known);
                     known.answers[at].version = Some(version);
                 }
-                (shipment, &self.shipments[shipment].answers[at])
+                (shipment, &known.answers[at])
             }
         };
         let result = CommandResult {
@@ -240,7 +244,7 @@ impl ShipmentStation {
         at_once: bool,
         drafts: &mut Drafts,
     ) {
-        let shipment = self.shipments.get_mut(id).expect("a pending shipment is known");
+        let shipment = self.shipments.get(id).expect(KNOWN);
         keep_head(&mut self.undo, self.epoch, shipment);
 
         let problems: SmallVec<[_; 1]> = problem_documents(shipment, derived)
@@ -363,7 +367,7 @@ fn shipment_fingerprint(shipment: &Shipment, derived: &Derived, scratch: &mut Ve
     let mut bytes = std::mem::take(scratch);
     bytes.clear();
     bytes = postcard::to_extend(&shown, bytes).expect("it serialises into memory");
-    for unit in shipment.boxes.iter().chain(&shipment.freight) {
+    for unit in shipment.units() {
         let tracking = unit.tracking.as_ref().map(|tracking| (&tracking.number, tracking.validation));
         // Of the view only what is shown: an appointment, for example, is not.
         let view = (unit.view.current(), unit.view.flags(), unit.view.eta());
