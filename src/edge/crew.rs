@@ -3,6 +3,7 @@
 //! Enters: a [`Broker`] and the rules. Leaves: committed epochs, and in the end the counters of all partitions. Always true:
 //! a worker that fails stops the crew; stopping closes the open epochs and writes images first.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Barrier};
@@ -47,7 +48,7 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Starts `workers` threads; worker `i` joins as `NAME-i`. `observe` hears of every committed epoch.
+    /// Starts `workers` threads; worker `i` joins as `NAME-i`, all of them at a time. `observe` hears of every committed epoch.
     pub fn start<B>(
         broker: &B,
         rules: &Arc<Rules>,
@@ -57,13 +58,21 @@ impl Crew {
         observe: &Observer,
     ) -> Result<Crew, LogError>
     where
-        B: Broker,
+        B: Broker + Sync,
         B::Member: Send + 'static,
     {
+        // To join takes a while, and the machine has little to do meanwhile.
+        let members: Vec<B::Member> = thread::scope(|scope| {
+            let join = |number| scope.spawn(move || broker.join(&format!("{name}-{number}")));
+            let joining: Vec<_> = (0..workers).map(join).collect();
+            let joined = joining
+                .into_iter()
+                .map(|joining| joining.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<_, LogError>>()
+        })?;
         let leaving = Arc::new(Barrier::new(workers as usize));
         let mut crew = Crew { stop: Arc::new(AtomicBool::new(false)), desks: vec![], threads: vec![] };
-        for number in 0..workers {
-            let member = broker.join(&format!("{name}-{number}"))?;
+        for (number, member) in members.into_iter().enumerate() {
             let (desk, asked) = Desk::new();
             let (desk, stop) = (Arc::new(desk), Arc::clone(&crew.stop));
             let watched = Watched::new(member, Arc::clone(&desk));

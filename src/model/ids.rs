@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 pub const ID_CHARS_MAX: usize = 64;
 
 /// What nearly all identifiers are, seen at a glance.
-fn is_short_and_plain(text: &str) -> bool {
-    text.len() <= ID_CHARS_MAX && text.bytes().fold(true, |plain, byte| plain & (0x20..0x7f).contains(&byte))
+pub(crate) fn is_plain_id(text: &[u8]) -> bool {
+    (1..=ID_CHARS_MAX).contains(&text.len())
+        && text.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte))
 }
 
 macro_rules! text_id {
@@ -25,10 +26,10 @@ macro_rules! text_id {
             /// 1–64 characters, none of them a control character.
             pub fn parse(text: &str) -> Option<Self> {
                 let good = || {
-                    text.chars().take(ID_CHARS_MAX + 1).count() <= ID_CHARS_MAX
+                    (1..=ID_CHARS_MAX).contains(&text.chars().take(ID_CHARS_MAX + 1).count())
                         && !text.chars().any(char::is_control)
                 };
-                (!text.is_empty() && (is_short_and_plain(text) || good())).then(|| Self(CompactString::new(text)))
+                (is_plain_id(text.as_bytes()) || good()).then(|| Self(CompactString::new(text)))
             }
 
             /// The identifier as text.
@@ -90,7 +91,7 @@ impl TrackingNumber {
 
     /// The same; none when it cannot be.
     pub(crate) fn canonical(text: &str) -> Option<Self> {
-        (!text.is_empty() && is_short_and_plain(text)).then(|| Self(CompactString::new(text)))
+        is_plain_id(text.as_bytes()).then(|| Self(CompactString::new(text)))
     }
 
     /// The canonical text.

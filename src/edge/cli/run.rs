@@ -229,7 +229,7 @@ impl Service {
 
     fn crew<B>(&self, broker: &B, rules: &Arc<Rules>) -> Result<Crew, Failure>
     where
-        B: Broker,
+        B: Broker + Sync,
         B::Member: Send + 'static,
     {
         let workers = self.workers.min(broker.partitions());

@@ -49,6 +49,19 @@ const PLAIN: u8 = 4;
 /// Of a cell: scans of the number are parked, and counted among those that are.
 const PARKED: u8 = 8;
 
+/// What the flags of a cell say of its number.
+struct Kept {
+    parked: bool,
+    stands: bool,
+    is_plain: bool,
+}
+
+impl Kept {
+    fn of(number: &Number) -> Kept {
+        Kept { parked: number.parked > 0, stands: number.stands(), is_plain: number.is_plain() }
+    }
+}
+
 /// A scan on its way into the fold.
 #[derive(Clone, Debug)]
 pub struct ScanInput {
@@ -511,26 +524,23 @@ impl ScanStation {
     /// Keeps a number that was touched.
     fn put(&mut self, slot: Slot, number: &Number) {
         let packed = number.pack(std::mem::take(&mut self.packed));
-        self.put_packed(slot, number, &packed);
+        self.put_packed(slot, Kept::of(number), &packed);
         self.packed = packed;
     }
 
     /// The same with its bytes.
-    fn put_packed(&mut self, slot: Slot, number: &Number, packed: &[u8]) {
+    fn put_packed(&mut self, slot: Slot, Kept { parked, stands, is_plain }: Kept, packed: &[u8]) {
         let cell = self.index.value_mut(slot);
         if cell.owner() & PARKED != 0 {
             self.parked.take(cell.len());
         }
         self.cells.set(cell, packed);
-        if number.parked > 0 {
+        if parked {
             self.parked.add(cell.len());
         }
         let flag = |flag, is_set| if is_set { flag } else { 0 };
         cell.set_owner(
-            cell.owner() & QUEUED
-                | flag(PARKED, number.parked > 0)
-                | flag(STANDS, number.stands())
-                | flag(PLAIN, number.is_plain()),
+            cell.owner() & QUEUED | flag(PARKED, parked) | flag(STANDS, stands) | flag(PLAIN, is_plain),
         );
     }
 
@@ -634,11 +644,18 @@ impl ScanStation {
             }
             return Ok(());
         };
+        if let Some(stands) = self.logged.skim(bytes, &mut self.spare) {
+            let (slot, _) = self.index.reach_asked(&key, asked);
+            let kept = Kept { parked: false, stands, is_plain: true };
+            self.put_packed(slot, kept, &bytes[..bytes.len() - PLAIN_END.len()]);
+            self.flag(slot, QUEUED, false);
+            return Ok(());
+        }
         let mut number = std::mem::take(&mut self.logged);
         let read = number.read_logged(bytes, &mut self.spare);
         if read.is_ok() {
             let (slot, _) = self.index.reach_asked(&key, asked);
-            self.put_packed(slot, &number, number.packed_of(bytes));
+            self.put_packed(slot, Kept::of(&number), number.packed_of(bytes));
             self.flag(slot, QUEUED, false);
             self.queue(slot, number.due(rules), key);
         }
@@ -675,7 +692,7 @@ impl ScanStation {
             };
             let mut number = Number::default();
             number.read(&before, &mut self.spare);
-            self.put_packed(slot, &number, &before);
+            self.put_packed(slot, Kept::of(&number), &before);
             if self.is_vacant(slot) {
                 vacated.insert(slot);
             } else {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::fold::{Interval, Progress, Reader, Spare};
-use crate::model::{EventTime, FcId, ShipmentId, Timestamp};
+use crate::model::{EventTime, FcId, ShipmentId, Timestamp, is_plain_id};
 use crate::stations::Rules;
 use crate::stations::hop::{Conflict, Registration, UnitNo};
 
@@ -150,6 +150,30 @@ impl Standing {
 }
 
 impl Number {
+    /// Whether what a state log has is a plain number, as most are, and then whether it [`stands`](Number::stands): without
+    /// making a registration of what need only be looked at. What this was leaves its memory.
+    pub(super) fn skim(&mut self, bytes: &[u8], spare: &mut Spare) -> Option<bool> {
+        let mut reader = Reader::new(bytes);
+        spare.read_logged(&mut self.progress, &mut reader);
+        let count = reader.length();
+        let mut stands = count == 1;
+        for _ in 0..count {
+            let has_shipment = is_plain_id(reader.piece());
+            let (_unit, _from, has_end) = (reader.small(), reader.signed(), reader.is_set());
+            if has_end {
+                reader.signed();
+            }
+            let has_fc = is_plain_id(reader.piece());
+            let (_entered_at, _generation) = (reader.signed(), reader.small());
+            let (_retired, _cancelled) = (reader.is_set(), reader.is_set());
+            if !has_shipment || !has_fc {
+                return None;
+            }
+            stands &= !has_end;
+        }
+        (count > 0 && reader.is_good() && reader.rest() == PLAIN_END).then_some(stands)
+    }
+
     /// Reads what a state log has, in place of what it was.
     pub(super) fn read_logged(&mut self, bytes: &[u8], spare: &mut Spare) -> Result<(), postcard::Error> {
         let mut reader = Reader::new(bytes);
@@ -467,6 +491,12 @@ mod tests {
                 bytes[at] = byte;
             }
             let wanted = postcard::take_from_bytes::<Number>(&bytes);
+            let skimmed = read.skim(&bytes, &mut spare);
+            if let Some(stands) = skimmed {
+                let (number, rest) = wanted.clone().expect("a plain number is one");
+                prop_assert_eq!((number.is_plain(), number.stands(), rest), (true, stands, &[][..]));
+            }
+            prop_assert!(harm.is_some() || skimmed.is_some() == number.is_plain());
             match read.read_logged(&bytes, &mut spare) {
                 Ok(()) => prop_assert_eq!(Ok((read, &[][..])), wanted),
                 Err(why) => prop_assert!(wanted.is_err() || wanted.is_ok_and(|(_, rest)| !rest.is_empty()), "{}", why),

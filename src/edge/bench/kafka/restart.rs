@@ -50,7 +50,7 @@ pub(super) fn from_the_copy(bootstrap: &str, options: &Options) -> Result<Vec<Li
 
     let mut service = Service::start(&config, home.path())?;
     take_up(&broker, boxes)?;
-    let (mut loaded, mut committed) = (Vec::new(), Vec::new());
+    let (mut loaded, mut committed, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         service.kill()?;
         // Something new to commit, for when it is back.
@@ -65,14 +65,16 @@ pub(super) fn from_the_copy(bootstrap: &str, options: &Options) -> Result<Vec<Li
         while !broker.is_caught_up()? {
             std::thread::sleep(LOOK);
         }
-        let held = metric(&service.get("/metrics")?, "dockside_boxes");
-        assert_eq!(held.round(), figure(boxes), "all boxes are back");
+        let page = service.get("/metrics")?;
+        assert_eq!(metric(&page, "dockside_boxes").round(), figure(boxes), "all boxes are back");
+        resident.push(metric(&page, "dockside_resident_bytes"));
     }
     service.kill()?;
     let mut detail = json!({
         "boxes": boxes,
         "from": "the start of the process, joining the group included",
         "copy_bytes": folder_bytes(home.path()),
+        "resident_bytes": median(&resident),
         "partitions": PARTITIONS,
         "workers": workers_or_cores(0),
         "rounds": ROUNDS,
