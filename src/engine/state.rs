@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 use crate::engine::log::{LogError, Outbox};
 use crate::index::SLICES;
 use crate::model::{Lane, Partition, Timestamp, Topic, stable_hash};
-use crate::stations::{ClockSource, EntityKey, Rules, StateFormat, Stations, StreamClock};
+use crate::stations::{ClockSource, EntityKey, LOADED_TOGETHER, Rules, StateFormat, Stations, StreamClock};
 
 /// The largest record, but for one entity that is larger alone.
 pub const STATE_BYTES_MAX: usize = 512 << 10;
@@ -148,9 +148,6 @@ impl Parts {
         self.full
     }
 }
-
-/// Entries that are taken over together, so that what they need of memory comes at once.
-const LOADED_TOGETHER: usize = 128;
 
 /// An image run waits for so many bytes of deltas, unless told otherwise: passing over all shipments for a handful of
 /// slices would cost more than it saves.

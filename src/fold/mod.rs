@@ -20,7 +20,7 @@ mod view;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use packed::{Reader, Spare};
 pub use progress::{Appointment, Joined, Progress};

@@ -150,12 +150,6 @@ impl<'a> Reader<'a> {
         self.some(text).unwrap_or("")
     }
 
-    /// Passes over a text.
-    #[inline]
-    pub fn skip_text(&mut self) {
-        self.piece();
-    }
-
     /// A length, and as many bytes.
     #[inline]
     pub fn piece(&mut self) -> &'a [u8] {

@@ -86,6 +86,9 @@ impl BadEntity {
     }
 }
 
+/// As many entities are best taken over together: what they need of memory comes at once, and none is asked for.
+pub const LOADED_TOGETHER: usize = 128;
+
 /// A number that is taken over: its key, where it will be, and what it is.
 type AskedNumber<'e> = (NumberKey, Asked, Option<&'e [u8]>);
 
@@ -142,7 +145,7 @@ impl Stations {
         entities: impl IntoIterator<Item = (&'e [u8], Option<&'e [u8]>)>,
     ) -> Result<(), BadEntity> {
         // Where numbers are is asked for ahead: each is somewhere else.
-        let mut numbers: SmallVec<[AskedNumber<'_>; 64]> = SmallVec::new();
+        let mut numbers: SmallVec<[AskedNumber<'_>; LOADED_TOGETHER]> = SmallVec::new();
         for (key, bytes) in entities {
             let (kind, rest) = key.split_first().map_or((0, key), |(kind, rest)| (*kind, rest));
             if kind != KIND_NUMBER {

@@ -31,7 +31,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::clock::{ClockSource, StreamClock};
 pub use self::counters::{Counters, FeedCounts};
-pub use self::entities::{BadEntity, EntityKey};
+pub use self::entities::{BadEntity, EntityKey, LOADED_TOGETHER};
 pub use self::feeds::Feed;
 use self::feeds::Feeds as CarrierFeeds;
 pub use self::format::StateFormat;

@@ -8,7 +8,7 @@ mod rules;
 use proptest::prelude::*;
 use smallvec::SmallVec;
 
-use super::{Interval, Progress};
+use super::{Interval, Progress, View, view};
 use crate::model::{
     CarrierId, Effect, EventTime, FcId, Flag, FlagSet, Milestone, NumberKey, Scan, ScanId, Timestamp,
     TrackingNumber, stable_hash,
@@ -113,6 +113,16 @@ fn scans(most: usize) -> impl Strategy<Value = Vec<Scan>> {
         },
     );
     proptest::collection::vec(one, 0..=most)
+}
+
+/// What up to so many scans leave.
+pub(crate) fn progress(most: usize) -> impl Strategy<Value = Progress> {
+    scans(most).prop_map(|scans| fold(None, &scans).0)
+}
+
+/// What a box shows of it.
+pub(crate) fn views(most: usize) -> impl Strategy<Value = View> {
+    progress(most).prop_map(|progress| view(&progress, ALWAYS, &fc("ICT2")))
 }
 
 fn floors() -> impl Strategy<Value = Option<EventTime>> {

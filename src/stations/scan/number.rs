@@ -58,13 +58,13 @@ impl Life {
         Life { is_box: unit != UnitNo::FREIGHT, cancelled, from, to }
     }
 
-    /// Reads a registration as far as needed.
-    fn read(reader: &mut Reader<'_>) -> Life {
-        reader.skip_text();
+    /// Reads a registration as far as needed; shows its identifiers, which are passed over.
+    fn read(reader: &mut Reader<'_>, mut pass: impl FnMut(&[u8])) -> Life {
+        pass(reader.piece());
         let is_box = UnitNo(reader.small()) != UnitNo::FREIGHT;
         let from = Timestamp(reader.signed());
         let to = reader.is_set().then(|| Timestamp(reader.signed()));
-        reader.skip_text();
+        pass(reader.piece());
         let (_entered_at, _generation) = (reader.signed(), reader.small());
         let (_retired, cancelled) = (reader.is_set(), reader.is_set());
         Life { is_box, cancelled, from, to }
@@ -135,7 +135,7 @@ impl Standing {
         }
         let mut boxes: SmallVec<[Life; 2]> = SmallVec::new();
         for _ in 0..count {
-            let life = Life::read(&mut reader);
+            let life = Life::read(&mut reader, |_| ());
             if life.is_box {
                 boxes.push(life);
             } else if life.to.is_none() && interval(std::iter::once(life)).contains(at) {
@@ -156,22 +156,12 @@ impl Number {
         let mut reader = Reader::new(bytes);
         spare.read_logged(&mut self.progress, &mut reader);
         let count = reader.length();
-        let mut stands = count == 1;
+        let (mut stands, mut are_plain) = (count == 1, true);
         for _ in 0..count {
-            let has_shipment = is_plain_id(reader.piece());
-            let (_unit, _from, has_end) = (reader.small(), reader.signed(), reader.is_set());
-            if has_end {
-                reader.signed();
-            }
-            let has_fc = is_plain_id(reader.piece());
-            let (_entered_at, _generation) = (reader.signed(), reader.small());
-            let (_retired, _cancelled) = (reader.is_set(), reader.is_set());
-            if !has_shipment || !has_fc {
-                return None;
-            }
-            stands &= !has_end;
+            let life = Life::read(&mut reader, |id| are_plain &= is_plain_id(id));
+            stands &= life.to.is_none();
         }
-        (count > 0 && reader.is_good() && reader.rest() == PLAIN_END).then_some(stands)
+        (count > 0 && are_plain && reader.is_good() && reader.rest() == PLAIN_END).then_some(stands)
     }
 
     /// Reads what a state log has, in place of what it was.
@@ -373,7 +363,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{CarrierId, Effect, FlagSet, Milestone, NumberKey, Scan, ScanId, TrackingNumber};
+    use crate::fold::tests::progress;
 
     fn registrations() -> impl Strategy<Value = Registration> {
         let time = || (0..12_i64).prop_map(|second| Timestamp(second * 1_000));
@@ -455,32 +445,10 @@ mod tests {
         }
     }
 
-    /// What scans of all milestones leave, some of them at a place, some taken back.
-    fn progress() -> impl Strategy<Value = Progress> {
-        let scan = (0..Milestone::ALL.len(), 1_000..1_020_u32, any::<bool>(), any::<bool>(), 0..30_u64);
-        vec(scan, 0..12).prop_map(|scans| {
-            let mut progress = Progress::default();
-            for (milestone, at, has_place, has_eta, taken_back) in scans {
-                progress.join_scan(&Scan {
-                    key: NumberKey { number: TrackingNumber::from_canonical("1Z"), carrier: CarrierId(1) },
-                    effect: Effect { milestone: Some(Milestone::ALL[milestone]), flags: FlagSet::EMPTY },
-                    code_known: true,
-                    event_time: EventTime(at),
-                    place: has_place.then(|| FcId::parse("ICT2").expect("an ID")),
-                    id: ScanId(u64::from(at)),
-                    eta: has_eta.then_some(EventTime(at + 7)),
-                    appointment: None,
-                    retracts: (taken_back < 20).then_some(ScanId(1_000 + taken_back)).into_iter().collect(),
-                });
-            }
-            progress
-        })
-    }
-
     proptest! {
         #[test]
         fn a_number_is_read_as_serde_reads_it(
-            before in numbers(), number in numbers(), progress in progress(),
+            before in numbers(), number in numbers(), progress in progress(12),
             harm in option::of((any::<usize>(), any::<u8>()))
         ) {
             let (mut read, mut spare) = (before, Spare::default());

@@ -294,40 +294,16 @@ pub(super) mod tests {
     use proptest::option;
     use proptest::prelude::*;
 
+    use super::super::new_shipment;
     use super::*;
-    use crate::fold::{Interval, Progress, view};
-    use crate::model::{Effect, Flag, Milestone, NumberKey, Scan, ScanId};
-
-    fn views() -> impl Strategy<Value = View> {
-        let scan = (0..Milestone::ALL.len(), 0..Flag::ALL.len(), 1_000..90_000_u32, any::<bool>());
-        proptest::collection::vec(scan, 0..9).prop_map(|scans| {
-            let mut progress = Progress::default();
-            for (milestone, flag, at, has_eta) in scans {
-                progress.join_scan(&Scan {
-                    key: NumberKey { number: TrackingNumber::from_canonical("1Z"), carrier: CarrierId(1) },
-                    effect: Effect {
-                        milestone: Some(Milestone::ALL[milestone]),
-                        flags: crate::model::FlagSet::of(Flag::ALL[flag]),
-                    },
-                    code_known: true,
-                    event_time: EventTime(at),
-                    place: None,
-                    id: ScanId(u64::from(at)),
-                    eta: has_eta.then_some(EventTime(at + 7)),
-                    appointment: None,
-                    retracts: SmallVec::new(),
-                });
-            }
-            let always = Interval { from: Timestamp(0), to: None };
-            view(&progress, always, &FcId::parse("ICT2").expect("an ID"))
-        })
-    }
+    use crate::fold::tests::views;
+    use crate::model::CreateShipment;
 
     fn units() -> impl Strategy<Value = Unit> {
         let facts = (any::<u32>(), option::of("[ -~]{1,64}|é{1,9}"), any::<u32>(), any::<u32>());
         let number = ("[0-9A-Z]{1,64}", any::<bool>(), any::<i64>(), any::<i64>());
         let conflict = option::weighted(0.2, (any::<i64>(), option::of(any::<i64>())));
-        (facts, option::of(number), any::<u32>(), views(), conflict).prop_map(
+        (facts, option::of(number), any::<u32>(), views(9), conflict).prop_map(
             |((no, box_id, units, weight_g), number, generation, view, conflict)| Unit {
                 no: UnitNo(no),
                 box_id: box_id.map(|id| BoxId::parse(&id).expect("an ID")),
@@ -366,38 +342,26 @@ pub(super) mod tests {
         (units, option::of(units_of_freight()), answers, any::<i64>(), option::of(0..2_usize)).prop_map(
             move |(units, freight, answers, at, status)| {
                 let status = status.map(|at| [Status::ReadyToShip, Status::Shipped][at]);
-                let next_unit = units.keys().next_back().map_or(0, |no| no + 1);
-                let head = Head {
+                let id = ShipmentId::parse(id).expect("an ID");
+                let fields = CreateShipment {
                     account: AccountId::parse("A1").expect("an ID"),
                     fc: FcId::parse("ICT2").expect("an ID"),
                     mode: Mode::Spd,
-                    carrier: CarrierId(1),
+                    carrier: String::new(),
                     carrier_name: None,
                     partnered: false,
+                    boxes: Vec::new(),
                     pallets: 0,
-                    window: None,
+                    delivery_window: None,
                     cross_border: false,
                     need_by: None,
-                    created_at: Timestamp(at),
-                    confirmed_at: None,
-                    bill_of_lading: None,
-                    reports: SmallVec::new(),
-                    cancelled_at: None,
-                    frozen: Vec::new(),
-                    acknowledged: Vec::new(),
-                    floor_since: None,
-                    entered_until: Timestamp(at),
-                    as_of: Timestamp(at),
-                    next_unit,
-                    life_end: None,
-                    contributed: SmallVec::new(),
-                    verdict: None,
-                    waiting: (CarrierId(1), 0),
-                    published: Published { status, ..Published::default() },
-                    dirty_since: None,
+                    tracking: None,
+                    created_at: None,
                 };
+                let Shipment { head, .. } = new_shipment(&id, CarrierId(1), fields, Timestamp(at), 0);
+                let next_unit = units.keys().next_back().map_or(0, |no| no + 1);
+                let head = Head { next_unit, published: Published { status, ..head.published }, ..head };
                 let boxes = units.into_iter().map(|(no, unit)| Unit { no: UnitNo(no), ..unit }).collect();
-                let id = ShipmentId::parse(id).expect("an ID");
                 Shipment::new(id, head, boxes, freight.map(Box::new), answers.into())
             },
         )

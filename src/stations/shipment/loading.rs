@@ -126,11 +126,11 @@ impl Parts {
         id: &ShipmentId,
         boxes: Vec<Unit>,
     ) -> Result<Option<(Shipment, Option<Packed>)>, postcard::Error> {
-        if let Parts::Packed(packed, last) = self {
-            if last != Part::Head {
+        match self {
+            Parts::Packed(packed, last) if last != Part::Head => {
                 return Ok(Some((packed.unpacked(id, boxes)?, Some(packed))));
             }
-            self = Parts::Packed(packed, last);
+            Parts::Packed(..) | Parts::Apart(_) => {}
         }
         let Apart { head, answers, mut units } = std::mem::take(self.apart()?);
         let freight = units.pop_if(|last| last.no == UnitNo::FREIGHT).map(Box::new);

@@ -125,16 +125,15 @@ impl Packing {
 impl Packed {
     fn of(shipment: &Shipment, packing: &mut Packing) -> Packed {
         write_whole(shipment, &mut |_, _, part| packing.part(part.expect("it is there")));
-        let mut packed = packing.pack();
-        packed.set_header(shipment.queued, shipment.head.published.status);
-        packed
+        packing.pack().with_header_of(shipment)
     }
 
-    fn set_header(&mut self, queued: Timestamp, status: Option<Status>) {
+    fn with_header_of(mut self, shipment: &Shipment) -> Packed {
         let (header, _) = self.0.split_first_chunk_mut::<HEADER_BYTES>().expect(WRITTEN);
         let (of_queued, of_status) = header.split_at_mut(QUEUED_BYTES);
-        of_queued.copy_from_slice(&queued.0.to_le_bytes());
-        postcard::to_slice(&status, of_status).expect("a status takes two bytes");
+        of_queued.copy_from_slice(&shipment.queued.0.to_le_bytes());
+        postcard::to_slice(&shipment.head.published.status, of_status).expect("a status takes two bytes");
+        self
     }
 
     fn queued(&self) -> Timestamp {
@@ -267,8 +266,10 @@ impl Shelf {
         queued: Timestamp,
     ) -> Vec<Unit> {
         shipment.queued = queued;
-        let mut packed = packed.unwrap_or_else(|| Packed::of(&shipment, &mut self.packing));
-        packed.set_header(queued, shipment.head.published.status);
+        let packed = match packed {
+            Some(packed) => packed.with_header_of(&shipment),
+            None => Packed::of(&shipment, &mut self.packing),
+        };
         self.places.insert(shipment.id, Place::Packed(packed));
         shipment.boxes
     }
